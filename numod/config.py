@@ -1,0 +1,29 @@
+"""Settings that hold for the process, read from the environment once and changed through functions.
+
+Environment: ``NUMOD_NUM_THREADS``, ``NUMOD_CACHE_DIR``, ``NUMOD_VECTOR_WIDTH`` (float32 lanes: 4, 8 or 16),
+``NUMBA_DISABLE_JIT`` (kernels run as plain Python: slow, for debugging).
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def _positive(name: str) -> int | None:
+    text = os.environ.get(name)
+    if text is None:
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"{name}: expected a positive integer, got {text!r}")
+    return int(text)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+num_threads: int = _positive("NUMOD_NUM_THREADS") or _cores()
+vector_width: int | None = _positive("NUMOD_VECTOR_WIDTH")
+interpret: bool = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")

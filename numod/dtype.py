@@ -1,0 +1,72 @@
+"""Element types: which there are, how they convert from what users write, and how they combine.
+
+A dtype is a NumPy dtype. Python scalars are weak: they take part in promotion only by their kind.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from .errors import DTypeError
+
+FLOATS = ("float32", "float64")
+INTS = ("int8", "int16", "int32", "int64", "uint8")
+NAMES = (*FLOATS, *INTS, "bool")
+
+float32, float64 = np.dtype("float32"), np.dtype("float64")
+int8, int16, int32, int64, uint8 = (np.dtype(name) for name in INTS)
+boolean = np.dtype("bool")
+
+_SUPPORTED = frozenset(np.dtype(name) for name in NAMES)
+_DEFAULTS = {np.dtype("int64"): int32, np.dtype("float64"): float32}
+
+
+@functools.lru_cache(maxsize=256)
+def as_dtype(dtype: object) -> np.dtype:
+    """The supported dtype that ``dtype`` (a name, type or NumPy dtype) names; raises DTypeError for any other."""
+    try:
+        found = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        found = None
+    if found is None or found not in _SUPPORTED:
+        raise DTypeError(f"dtype: got {dtype!r}, supported are {', '.join(NAMES)}")
+    return found
+
+
+def default_dtype(dtype: np.dtype) -> np.dtype:
+    """What data of a dtype becomes in a tensor when no dtype is asked for: 64 bits become 32."""
+    return as_dtype(_DEFAULTS.get(dtype, dtype))
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Whether tensors of this dtype can be differentiated."""
+    return dtype.kind == "f"
+
+
+def is_integer(dtype: np.dtype) -> bool:
+    """Whether this is a signed or unsigned integer dtype (bool is not)."""
+    return dtype.kind in "iu"
+
+
+def scalar_dtype(value: bool | int | float, other: np.dtype) -> np.dtype:
+    """The dtype a Python scalar takes beside a tensor of dtype ``other``."""
+    if isinstance(value, (bool, np.bool_)):
+        return boolean
+    if isinstance(value, (int, np.integer)):
+        return int32 if other == boolean else other
+    return other if is_float(other) else float32
+
+
+@functools.lru_cache(maxsize=1024)
+def promote(*dtypes: np.dtype) -> np.dtype:
+    """The dtype that operands of these dtypes are converted to before they meet."""
+    distinct = list(dict.fromkeys(dtypes))
+    result = distinct[0]
+    for dtype in distinct[1:]:
+        if is_float(result) != is_float(dtype):
+            result = result if is_float(result) else dtype
+        else:
+            result = np.promote_types(result, dtype)
+    return as_dtype(result)

@@ -1,0 +1,72 @@
+"""numba's part: a Python function in, an object file out. Imported only when something must be compiled.
+
+numba does the typing and the optimisation; the object file is emitted from its IR through llvmlite, so that the code
+depends on nothing of numba when it is loaded: no runtime allocation (``nrt`` off), no exceptions, no numba symbols.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import llvmlite.binding as llvm
+from numba.core import compiler, config, errors, registry, sigutils
+from numba.core.compiler_lock import global_compiler_lock
+
+from ..errors import CompileError
+
+
+def _flags() -> compiler.Flags:
+    flags = compiler.Flags()
+    flags.no_cpython_wrapper = True
+    flags.no_cfunc_wrapper = True
+    flags.enable_pyobject = False
+    flags.nrt = False
+    flags.error_model = "numpy"  # 1 / 0 is inf, not an exception
+    return flags
+
+
+@global_compiler_lock
+def emit(build: Callable[[], Callable], signature: str, symbol: str, machine: llvm.TargetMachine) -> bytes:
+    """Compile the function that ``build()`` returns to an object file that exports ``symbol``.
+
+    Raises CompileError with numba's own explanation if the function is not in the compilable subset of Python.
+    """
+    args, result = sigutils.normalize_signature(signature)
+    target = registry.cpu_target
+    disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0  # the launcher itself is compiled even when kernels are interpreted
+    try:
+        function = build()
+        unit = compiler.compile_extra(target.typing_context, target.target_context, function, args, result, _flags(), {})
+    except errors.NumbaError as error:
+        raise CompileError(f"numba cannot compile this: {error}") from error
+    finally:
+        config.DISABLE_JIT = disabled
+    text = unit.library.get_llvm_str()
+    if "picklebuf" in text:  # the constant an exception is made from
+        raise CompileError(f"{function.__name__}: a kernel may not raise")
+    module = llvm.parse_assembly(_hide_all(text) + _entry(symbol, unit.fndesc.llvm_func_name, len(args), str(result)))
+    module.verify()
+    return machine.emit_object(module)
+
+
+def _entry(symbol: str, function: str, arguments: int, result: str) -> str:
+    """IR of the exported C function. (numba's own wrapper would report exceptions, and so need numba when it is linked.)"""
+    parameters = ", ".join(f"i64 %a{i}" for i in range(arguments))
+    llvm_type = {"int64": "i64", "int32": "i32", "none": "i64"}[result]
+    passed = ", ".join(["ptr %result", "ptr %error", *parameters.split(", ")] if arguments else ["ptr %result", "ptr %error"])
+    lines = [
+        f"define {'void' if result == 'none' else llvm_type} @{symbol}({parameters}) {{",
+        f"  %result = alloca {llvm_type}",
+        "  %error = alloca ptr",
+        f'  call i32 @"{function}"({passed})',
+        *(["  ret void"] if result == "none" else [f"  %value = load {llvm_type}, ptr %result", f"  ret {llvm_type} %value"]),
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _hide_all(text: str) -> str:
+    """Make every definition local: numba's names repeat from process to process, and objects must not clash."""
+    text = re.sub(r"^(@\S+) = common ", r"\1 = internal ", text, flags=re.MULTILINE)
+    return re.sub(r"^define (?:linkonce_odr |weak_odr )?", "define internal ", text, flags=re.MULTILINE)

@@ -1,0 +1,58 @@
+"""Packs a Program into the block that the native launcher walks, and runs it.
+
+The block is made once for each (op, shapes, dtypes, attributes) and used by every call after that.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable
+
+from . import loader, runtime
+from .program import Program, Ref
+
+MAX_WORDS, MAX_BUFFERS = 255, 120  # what the launcher keeps on its stack
+GIL_WORK = 20_000  # items of a step's range from which the GIL is let go
+
+
+def _align(size: int) -> int:
+    return (size + 63) // 64 * 64
+
+
+def pack(program: Program) -> runtime.Buffer:
+    """The launcher's block for ``program``; compiles what is not compiled yet."""
+    if len(program.outs) + program.n_in > MAX_BUFFERS:
+        raise ValueError(f"a launch takes at most {MAX_BUFFERS} buffers, got {len(program.outs) + program.n_in}")
+    scratch = max((_align(step.scratch) for step in program.steps), default=0)
+    first = {"out": 3, "in": 3 + len(program.outs), "tmp": 2}
+    words: list[int] = []
+    release = 0
+    for step in program.steps:
+        if len(step.words) > MAX_WORDS:
+            raise ValueError(f"a step takes at most {MAX_WORDS} words, got {len(step.words)}")
+        if step.grain and step.n > step.grain:
+            release = 1
+            runtime.start_threads()
+        words += [loader.address(step.kernel), step.n, step.grain, scratch, len(step.words)]
+        for word in step.words:
+            if isinstance(word, Ref):
+                words += [8 * (first[word.space] + word.index), word.offset]
+            else:
+                words += [0, word]
+        release |= step.n >= GIL_WORK
+    head = [program.n_in, len(program.outs), _align(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0]
+    values = [*head, *program.outs, *words]
+    block = runtime.alloc(8 * len(values))
+    struct.pack_into(f"{len(values)}q", block, 0, *values)
+    return block
+
+
+def compile(program: Program) -> Callable:
+    """``run(*input_buffers)``: the output Buffer (a tuple if there are several), or None when a kernel reported an error."""
+    return functools.partial(runtime.launch, pack(program))
+
+
+def error_of(run: functools.partial) -> tuple[int, int, int]:
+    """(code, value, limit) that a kernel left in the error slot of the last failed call of ``run``."""
+    return struct.unpack_from("3q", run.args[0], 48)

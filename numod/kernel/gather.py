@@ -1,0 +1,150 @@
+"""The gather and scatter forms: one value at each output index from arbitrary places, or one value from each source index to an arbitrary place.
+
+A gather function gets the output index, the inputs as C-contiguous arrays, and integers; it returns the value::
+
+    def pad(i, x, before):
+        j = i - before
+        return x[j] if 0 <= j < x.shape[0] else 0.0
+
+A scatter function gets a source index and returns ``(flat output index, value)``, to be added ("add") or written ("set", the last one wins) to an
+output that starts as zeros or as a copy of its first input. ``checked(index, size)`` reports an index that is out of range as an IndexError
+in place of reading there; the output is then discarded.
+
+Argument words: output address, input addresses, extents of the index space, extents of each input, the integers.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..spec import Spec
+from . import elementwise, rowwise, source
+from .program import Kernel, Program, Ref, Step
+
+GRAIN = 2048
+
+
+def gather_program(
+    code: Callable,
+    inputs: Sequence[Spec],
+    output: Spec,
+    dtype: np.dtype,
+    integers: Sequence[int] = (),
+    shapes: Sequence[tuple[int, ...]] | None = None,
+    space: tuple[int, ...] | None = None,
+) -> Program:
+    """The launch of a gather function.
+
+    shapes, space: how to see the inputs and the output, when not with their own shapes (the sizes must agree).
+    """
+    steps, words, workspace = _contiguous(inputs)
+    shapes = [spec.shape for spec in inputs] if shapes is None else list(shapes)
+    space = output.shape if space is None else space
+    kernel = _kernel("gather", code, inputs, output, dtype, shapes, space, len(integers))
+    words = [Ref("out"), *words, *space, *(extent for shape in shapes for extent in shape), *integers]
+    steps.append(Step(kernel, output.size, tuple(words), GRAIN))
+    return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
+
+
+def scatter_program(
+    code: Callable,
+    inputs: Sequence[Spec],
+    output: Spec,
+    dtype: np.dtype,
+    space: tuple[int, ...],
+    mode: str,
+    integers: Sequence[int] = (),
+    shapes: Sequence[tuple[int, ...]] | None = None,
+    onto_first: bool = False,
+) -> Program:
+    """The launch of a scatter function over ``space``; with ``onto_first`` the output starts as the first input, which the function does not get."""
+    size = 1
+    for extent in space:
+        size *= extent
+    if onto_first:
+        (start,) = elementwise.program(rowwise.identity, inputs[:1], [output], dtype).steps
+    else:
+        (start,) = elementwise.program(zero, (), [output], dtype).steps
+    first = int(onto_first)
+    steps, words, workspace = _contiguous(inputs[first:], first)
+    shapes = [spec.shape for spec in inputs[first:]] if shapes is None else list(shapes)
+    kernel = _kernel("scatter-" + mode, code, inputs[first:], output, dtype, shapes, space, len(integers))
+    words = [Ref("out"), *words, *space, *(extent for shape in shapes for extent in shape), *integers]
+    steps = [start, *steps, Step(kernel, size, tuple(words))]
+    return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
+
+
+def zero():
+    return 0.0
+
+
+def _contiguous(inputs: Sequence[Spec], first: int = 0) -> tuple[list[Step], list[int | Ref], int]:
+    """Steps that copy strided inputs to the workspace, the words that name all inputs, and the workspace's bytes."""
+    steps: list[Step] = []
+    words: list[int | Ref] = []
+    workspace = 0
+    for i, spec in enumerate(inputs, first):
+        if spec.contiguous:
+            words.append(Ref("in", i))
+            continue
+        steps.append(rowwise.copy_step(spec, i, workspace))
+        words.append(Ref("tmp", 0, workspace))
+        workspace += (spec.nbytes + 127) // 64 * 64
+    return steps, words, workspace
+
+
+def _kernel(form: str, code: Callable, inputs, output, dtype, shapes, space, integers: int) -> Kernel:
+    types = (str(output.dtype), *(str(spec.dtype) for spec in inputs))
+    ranks = (len(space), *(len(shape) for shape in shapes))
+    key = (form, code.__name__, source.fingerprint(code), str(dtype), types, ranks, integers)
+    return Kernel(key, lambda: build(form, code, dtype, types, ranks, integers))
+
+
+class _Checks(ast.NodeTransformer):
+    """``checked(i, n)`` -> ``checked(i, n, error)``, with ``error`` as the function's last argument."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.args.args.append(ast.arg("error"))
+        self.generic_visit(node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "checked":
+            node.args.append(ast.Name("error", ast.Load()))
+        return node
+
+
+def build(form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ranks: tuple[int, ...], integers: int) -> Callable:
+    """The kernel of the CPU."""
+    backend = source.backend()
+    function = source.Translated(code, dtype, "value_at", _Checks())
+    namespace = {
+        **{name: getattr(backend, name) for name in ("inner", "pointer", "view", "checked")},
+        **{f"type_{i}": np.dtype(name).type for i, name in enumerate(types)},
+        "int64": np.int64,
+        **function.namespace,
+    }
+    count, rank = len(types) - 1, ranks[0]
+    lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)", "    out = pointer(words[1], type_0)"]
+    at = 2 + count
+    lines += [f"    n{axis} = words[{at + axis}]" for axis in range(rank)]
+    at += rank
+    for i in range(count):
+        extents = "".join(f"words[{at + axis}], " for axis in range(ranks[1 + i])) or "1,"
+        at += ranks[1 + i]
+        lines.append(f"    x{i} = view(words[{2 + i}], ({extents}), type_{1 + i})")
+    values = [f"i{axis}" for axis in range(rank)] + [f"x{i}" for i in range(count)]
+    values += [f"words[{at + i}]" for i in range(integers)] + ["words[0]"]
+    lines += ["    for i in range(begin, end):", "        rest = i"]
+    for axis in reversed(range(rank)):
+        lines += [f"        left = rest // n{axis}", f"        i{axis} = rest - left * n{axis}", "        rest = left"]
+    call = f"value_at({', '.join(values)})"
+    if form == "gather":
+        lines.append(f"        out[i] = {call}")
+    else:
+        lines += [f"        place, value = {call}", f"        out[place] = {'out[place] + value' if form == 'scatter-add' else 'value'}"]
+    return source.execute(function.render("\n".join(lines)), namespace, code.__name__)

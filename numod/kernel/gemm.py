@@ -1,0 +1,105 @@
+"""Matrix products on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `gemm_simd`.
+
+C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. B is read where it
+is, or repacked into panels first when it is transposed or large; a block copies its part of A when that is worth it. Every
+element of C is summed in one fixed order that depends on the shapes only, not on the blocks.
+"""
+
+from __future__ import annotations
+
+from .host import lanes_of, registers
+from .program import Kernel, Program, Ref, Step
+
+COLUMN_VECTORS = 2
+DEPTH = 384  # of a chunk: a panel of B (2 vectors wide) stays in the first-level cache
+ROWS = 240  # of a block at most: its part of A (ROWS x DEPTH) stays in the second-level cache
+TASKS = 16  # aim for at least this many blocks, so that threads end together ...
+TASK_WORK = 1 << 18  # ... but not for blocks of fewer multiplications than this
+PACK_WORK = 1 << 22  # repacking pays from about 160^3
+SIZES = {"float32": 4, "float64": 8}
+
+
+def _divide(count: int, by: int) -> int:
+    return -(-count // by)
+
+
+def tile_rows(lanes: int, real: str) -> int:
+    """Rows of the largest register tile: 2 vectors per row, some registers left for B and the broadcast."""
+    return 14 if registers(lanes * SIZES[real]) == 32 else 6
+
+
+def _blocks(batch: int, m: int, n: int, k: int, rows: int, panel: int) -> tuple[int, int]:
+    """Rows and columns of a block: the rows of A in cache, columns split only if rows alone do not give enough blocks."""
+    wanted = max(1, min(TASKS, batch * m * n * k // TASK_WORK))
+    row_block, column_block = min(m, ROWS), n
+    split = _divide(wanted, batch)
+    if split > _divide(m, row_block):
+        tiles = _divide(m, rows)
+        row_block = _divide(m, tiles) * _divide(tiles, min(split, tiles)) if tiles > 1 else m
+        row_block = min(row_block, m, ROWS)
+        columns = _divide(split, _divide(m, row_block))
+        column_block = _divide(_divide(n, panel), columns) * panel
+    return row_block, column_block
+
+
+def program(
+    m: int,
+    n: int,
+    k: int,
+    *,
+    batch: int = 1,
+    a_batch: int | None = None,
+    b_batch: int | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    bias: bool = False,
+    real: str = "float32",
+    lanes: int | None = None,
+) -> Program | None:
+    """C[batch, m, n] = op(A) @ op(B) + bias[n] from C-contiguous inputs A, B (and bias).
+
+    A is (m, k), or (k, m) if ``transpose_a``; B is (k, n), or (n, k) if ``transpose_b``. ``a_batch`` and ``b_batch`` are the
+    distances between matrices in elements, 0 for one that all share. None if there is nothing to do for a fast kernel.
+    """
+    if real not in SIZES or min(m, n, k, batch) < 1:
+        return None
+    size = SIZES[real]
+    lanes = lanes or lanes_of(size)
+    a_batch = m * k if a_batch is None else a_batch
+    b_batch = k * n if b_batch is None else b_batch
+    if batch > 1 and b_batch == 0 and a_batch == m * k and not transpose_a:
+        batch, m, a_batch = 1, batch * m, batch * m * k
+    rows, panel = tile_rows(lanes, real), COLUMN_VECTORS * lanes
+    a_row, a_step = (1, m) if transpose_a else (k, 1)
+    b_step, b_column = (1, k) if transpose_b else (n, 1)
+    large = m * n * k >= PACK_WORK
+    steps, workspace, b_source = [], 0, Ref("in", 1)
+    b_words = (b_step * size, panel * size, b_batch * size)
+    if transpose_b or (large and m > rows):
+        matrices = 1 if b_batch == 0 else batch
+        panels = _divide(n, panel)
+        workspace = matrices * panels * panel * k * size
+        words = (Ref("in", 1), Ref("tmp"), n, k, b_step * size, b_column * size, b_batch * size)
+        grain = max(1, 16384 // (panel * k))
+        steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), matrices * panels, words, grain))
+        b_source = Ref("tmp")
+        b_words = (panel * size, panel * k * size, panels * panel * k * size if b_batch else 0)
+    row_block, column_block = _blocks(batch, m, n, k, rows, panel)
+    depth = min(k, _divide(k, _divide(k, DEPTH)))
+    pack_row = scratch = 0
+    if large and min(column_block, n) > 4 * panel:
+        copied, length = (depth, row_block) if transpose_a else (row_block, depth)
+        pack_row = (_divide(length, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
+        scratch = copied * pack_row
+    words = (
+        *(Ref("in", 0), b_source, Ref("out"), Ref("in", 2) if bias else 0),
+        *(m, n, k),
+        *(a_row * size, a_step * size, a_batch * size),
+        *b_words,
+        *(row_block, column_block, depth),
+        pack_row,
+    )
+    blocks = batch * _divide(m, row_block) * _divide(n, column_block)
+    multiply = Kernel(("gemm", lanes, rows, real), "numod.kernel.gemm_simd:multiply")
+    steps.append(Step(multiply, blocks, words, 1, scratch))
+    return Program((batch * m * n * size,), 3 if bias else 2, tuple(steps), workspace)

@@ -1,0 +1,219 @@
+"""Builders of the matrix product's kernels (see `gemm` for how they are put together).
+
+C is made of register tiles of up to ``rows`` rows and 2 vectors of columns. A tile walks once over the depth and does for
+each step one vector load of B per vector and one broadcast of A per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .intrinsics import load
+from .simd import REALS, Emit, Vectors, family, native, word
+
+COLUMN_VECTORS = 2
+FROM_ZERO, FROM_C, FROM_BIAS = 0, 1, 2  # what a tile's sums start from
+
+
+def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
+    """C[rows, columns vectors] = start + A @ B; strides in bytes, ``last`` is the number of valid lanes of the last vector."""
+
+    def emit(builder, arguments):
+        a, a_row, a_step, b, b_step, c, c_row, depth, start, bias, last = arguments
+        v = Vectors(builder, lanes, real)
+        mask = v.first(last)
+        a_rows = [builder.mul(a_row, word(i)) for i in range(rows)]
+        cells = [
+            (v.offset(builder.add(c, builder.mul(c_row, word(i))), j * v.bytes), v.offset(bias, j * v.bytes), mask if j == columns - 1 else None)
+            for i in range(rows)
+            for j in range(columns)
+        ]
+        sums = v.choose(
+            start,
+            [
+                lambda: [v.zero for _ in cells],
+                lambda: [v.load(here, lanes_used) for here, _, lanes_used in cells],
+                lambda: [v.load(there, lanes_used) for _, there, lanes_used in cells],
+            ],
+        )
+
+        def step(state):
+            a_here, b_here, *sums = state
+            b_vectors = [v.load(v.offset(b_here, j * v.bytes)) for j in range(columns)]
+            new = []
+            for i in range(rows):
+                factor = v.broadcast(builder.add(a_here, a_rows[i]))
+                new += [v.fma(factor, b_vectors[j], sums[i * columns + j]) for j in range(columns)]
+            return [builder.add(a_here, a_step), builder.add(b_here, b_step), *new]
+
+        _, _, *sums = v.loop(depth, [a, b, *sums], step)
+        with builder.if_else(builder.icmp_signed("<", last, word(lanes))) as (part, whole):
+            with part:
+                for value, (here, _, lanes_used) in zip(sums, cells):
+                    v.store(value, here, lanes_used)
+            with whole:
+                for value, (here, _, _) in zip(sums, cells):
+                    v.store(value, here)
+
+    return emit
+
+
+def _copy_rows(lanes: int, real: str) -> Emit:
+    """Copy ``count`` rows of ``width`` values; strides in bytes. Whole vectors are written: the tail is filled with zeros."""
+
+    def emit(builder, arguments):
+        source, source_row, target, target_row, count, width = arguments
+        v = Vectors(builder, lanes, real)
+        full = builder.sdiv(width, word(lanes))
+        tail = builder.sub(width, builder.mul(full, word(lanes)))
+        has_tail = builder.zext(builder.icmp_signed(">", tail, word(0)), tail.type)
+        mask = v.first(tail)
+
+        def copy(mask):
+            def one(state):
+                v.store(v.load(state[0], mask), state[1])
+                return [v.offset(address, v.bytes) for address in state]
+
+            return one
+
+        def row(state):
+            v.loop(has_tail, v.loop(full, state, copy(None)), copy(mask))
+            return [builder.add(state[0], source_row), builder.add(state[1], target_row)]
+
+        v.loop(count, [source, target], row)
+
+    return emit
+
+
+def _transpose_block(lanes: int, real: str) -> Emit:
+    """target[j, i] = source[i, j] for i < ``rows``, j < ``columns`` (at most ``lanes`` each); the rest of a row is zeros."""
+
+    def emit(builder, arguments):
+        source, source_row, target, target_row, rows, columns = arguments
+        v = Vectors(builder, lanes, real)
+        lines = []
+        for i in range(lanes):
+            present = builder.icmp_signed("<", word(i), rows)
+            count = builder.select(present, columns, word(0))
+            lines.append(v.load(builder.add(source, builder.mul(source_row, word(i))), v.first(count)))
+        after = builder.append_basic_block("after")
+        for j, line in enumerate(v.transpose(lines)):
+            wanted = builder.append_basic_block("column")
+            builder.cbranch(builder.icmp_signed("<", word(j), columns), wanted, after)
+            builder.position_at_end(wanted)
+            v.store(line, builder.add(target, builder.mul(target_row, word(j))))
+        builder.branch(after)
+        builder.position_at_end(after)
+
+    return emit
+
+
+def copier(lanes: int, real: str):
+    """``f((source, source_row, target, target_row, count, width))``"""
+    return native(f"copy_rows.{lanes}{real}", 6, _copy_rows(lanes, real))
+
+
+def transposer(lanes: int, real: str):
+    """``f((source, source_row, target, target_row, rows, columns))``"""
+    return native(f"transpose_block.{lanes}{real}", 6, _transpose_block(lanes, real))
+
+
+def multiply(lanes: int, rows: int, real: str) -> Callable:
+    """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns."""
+    size = REALS[real][1]
+    tiles = {
+        (r - 1) * COLUMN_VECTORS + c - 1: _tile(lanes, real, r, c) for r in range(1, rows + 1) for c in range(1, COLUMN_VECTORS + 1)
+    }
+    tile = family(f"gemm_tile.{lanes}{real}", 12, tiles)
+    copy_rows = copier(lanes, real)
+    panel = COLUMN_VECTORS * lanes
+
+    def kernel(begin, end, args, scratch):
+        a, b, c, bias = load(args + 8), load(args + 16), load(args + 24), load(args + 32)
+        m, n, k = load(args + 40), load(args + 48), load(args + 56)
+        a_row, a_step, a_batch = load(args + 64), load(args + 72), load(args + 80)
+        b_step, b_panel, b_batch = load(args + 88), load(args + 96), load(args + 104)
+        row_block, column_block, depth_block = load(args + 112), load(args + 120), load(args + 128)
+        pack_row = load(args + 136)  # bytes of a row of A's private copy; 0: A is read where it is
+        row_blocks = (m + row_block - 1) // row_block
+        column_blocks = (n + column_block - 1) // column_block
+        for block in range(begin, end):
+            batch = block // (row_blocks * column_blocks)
+            i0 = block // column_blocks % row_blocks * row_block
+            j0 = block % column_blocks * column_block
+            height, j1 = min(row_block, m - i0), min(column_block, n - j0)
+            row_tiles = (height + rows - 1) // rows
+            for chunk in range((k + depth_block - 1) // depth_block):
+                p = chunk * depth_block
+                depth = min(depth_block, k - p)
+                start = FROM_C if p else (FROM_BIAS if bias else FROM_ZERO)
+                block_a, block_row, block_step = a + batch * a_batch + i0 * a_row + p * a_step, a_row, a_step
+                if pack_row:
+                    if a_step == size:
+                        copy_rows((block_a, a_row, scratch, pack_row, height, depth))
+                        block_row = pack_row
+                    else:
+                        copy_rows((block_a, a_step, scratch, pack_row, depth, height))
+                        block_step = pack_row
+                    block_a = scratch
+                for j in range(0, j1, panel):
+                    width = min(panel, j1 - j)
+                    vectors = (width + lanes - 1) // lanes
+                    b_here = b + batch * b_batch + (j0 + j) // panel * b_panel + p * b_step
+                    c_here = c + ((batch * m + i0) * n + j0 + j) * size
+                    i = 0
+                    for t in range(row_tiles):
+                        count = (height - i + row_tiles - t - 1) // (row_tiles - t)
+                        tile(
+                            (
+                                (count - 1) * COLUMN_VECTORS + vectors - 1,
+                                block_a + i * block_row,
+                                block_row,
+                                block_step,
+                                b_here,
+                                b_step,
+                                c_here + i * n * size,
+                                n * size,
+                                depth,
+                                start,
+                                bias + (j0 + j) * size,
+                                width - (vectors - 1) * lanes,
+                            )
+                        )
+                        i += count
+
+    return kernel
+
+
+def pack(lanes: int, real: str) -> Callable:
+    """B cut into panels of 2 vectors of columns, each panel contiguous: the range counts panels, batch first."""
+    size = REALS[real][1]
+    copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real)
+    panel = COLUMN_VECTORS * lanes
+
+    def kernel(begin, end, args, scratch):
+        b, packed, n, k = load(args + 8), load(args + 16), load(args + 24), load(args + 32)
+        b_step, b_column, b_batch = load(args + 40), load(args + 48), load(args + 56)
+        panels = (n + panel - 1) // panel
+        for index in range(begin, end):
+            j = index % panels * panel
+            width = min(panel, n - j)
+            source = b + index // panels * b_batch + j * b_column
+            target = packed + index * (k * panel * size)
+            if b_column == size:
+                copy_rows((source, b_step, target, panel * size, k, width))
+            else:
+                for half in range(0, width, lanes):
+                    for p in range(0, k, lanes):
+                        transpose_block(
+                            (
+                                source + half * b_column + p * b_step,
+                                b_column,
+                                target + (p * panel + half) * size,
+                                panel * size,
+                                min(lanes, width - half),
+                                min(lanes, k - p),
+                            )
+                        )
+
+    return kernel

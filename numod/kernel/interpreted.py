@@ -1,0 +1,70 @@
+"""The names of `intrinsics` that kernels use, in plain Python: for debugging a kernel, and for proving that compiled code means the same."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+
+def inner(function):
+    """Nothing to compile."""
+    return function
+
+
+class pointer:
+    """``pointer(address, dtype)[i]`` reads and writes the i-th value."""
+
+    def __init__(self, address, dtype):
+        self.dtype = np.dtype(dtype)
+        self.address = int(address)
+
+    def _at(self, index):
+        memory = (ctypes.c_char * self.dtype.itemsize).from_address(self.address + int(index) * self.dtype.itemsize)
+        return np.frombuffer(memory, self.dtype)
+
+    def __getitem__(self, index):
+        value = self._at(index)[0]
+        return int(value) if self.dtype == np.int64 else value
+
+    def __setitem__(self, index, value):
+        with np.errstate(all="ignore"):
+            self._at(index)[0] = np.asarray(value).astype(self.dtype)
+
+
+def view(address, shape, dtype):
+    """A C-contiguous array over memory that somebody else owns."""
+    count = int(np.prod(shape))
+    if count == 0:
+        return np.empty(shape, dtype)
+    memory = (ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(int(address))
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def fold_add(left, right):
+    """left + right"""
+    return left + right
+
+
+def fold_mul(left, right):
+    """left * right"""
+    return left * right
+
+
+def fold_max(left, right):
+    """The larger one; NaN if either is NaN."""
+    return np.maximum(left, right)
+
+
+def fold_min(left, right):
+    """The smaller one; NaN if either is NaN."""
+    return np.minimum(left, right)
+
+
+def checked(index, size, error):
+    """See `intrinsics.checked`."""
+    if 0 <= index < size:
+        return index
+    slot = pointer(error, np.int64)
+    slot[0], slot[1], slot[2] = 1, index, size
+    return 0

@@ -1,0 +1,215 @@
+"""What compiled code may use besides plain arithmetic: memory by address, atomics, and calls by address.
+
+Addresses are int64. Every name that kernels use has a plain Python twin of the same meaning in `interpreted`; the names
+from `load` on are for the launcher (`native`), which is always compiled.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import njit
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+inner = njit(error_model="numpy", _nrt=False)  # for functions that kernels call
+
+KERNEL = ir.FunctionType(ir.VoidType(), [I64] * 4).as_pointer()
+
+
+@intrinsic
+def pointer(typing, address, dtype):
+    """``pointer(address, float32)[i]`` reads and writes the i-th value."""
+    element = dtype.dtype
+
+    def generate(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_data_type(element).as_pointer())
+
+    return types.CPointer(element)(address, dtype), generate
+
+
+@intrinsic
+def view(typing, address, shape, dtype):
+    """A C-contiguous array over memory that somebody else owns."""
+    array_type = types.Array(dtype.dtype, len(shape), "C")
+
+    def generate(context, builder, signature, args):
+        array = arrayobj.make_array(array_type)(context, builder)
+        extents = cgutils.unpack_tuple(builder, args[1])
+        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(dtype.dtype)))
+        strides = [item]
+        for extent in reversed(extents[1:]):
+            strides.insert(0, builder.mul(strides[0], extent))
+        data = builder.inttoptr(args[0], array.data.type)
+        arrayobj.populate_array(array, data=data, shape=extents, strides=strides[: len(extents)], itemsize=item, meminfo=None)
+        return array._getvalue()
+
+    return array_type(address, shape, dtype), generate
+
+
+@intrinsic
+def bits_to_float(typing, bits):
+    """The float32 whose representation is the int32 ``bits``."""
+
+    def generate(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+@intrinsic
+def float_to_bits(typing, value):
+    """The int32 representation of a float32."""
+
+    def generate(context, builder, signature, args):
+        return builder.bitcast(args[0], I32)
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic(prefer_literal=True)
+def stack(typing, size):
+    """The address of ``size`` (a literal) int64 words that live until the function returns."""
+    words = size.literal_value
+
+    def generate(context, builder, signature, args):
+        memory = cgutils.alloca_once(builder, ir.ArrayType(I64, words))
+        memory.align = 64
+        return builder.ptrtoint(memory, I64)
+
+    return types.int64(size), generate
+
+
+def _at(builder, address):
+    return builder.inttoptr(address, I64.as_pointer())
+
+
+@intrinsic
+def load(typing, address):
+    """The int64 at ``address``."""
+
+    def generate(context, builder, signature, args):
+        return builder.load(_at(builder, args[0]))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store(typing, address, value):
+    """Write an int64."""
+
+    def generate(context, builder, signature, args):
+        builder.store(args[1], _at(builder, args[0]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_acquire(typing, address):
+    """Atomic read; what was written before the matching `store_release` is visible after it."""
+
+    def generate(context, builder, signature, args):
+        return builder.load_atomic(_at(builder, args[0]), "acquire", 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_release(typing, address, value):
+    """Atomic write, see `load_acquire`."""
+
+    def generate(context, builder, signature, args):
+        builder.store_atomic(args[1], _at(builder, args[0]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+def _read_modify_write(operation):
+    @intrinsic
+    def atomic(typing, address, value):
+        def generate(context, builder, signature, args):
+            return builder.atomic_rmw(operation, _at(builder, args[0]), args[1], "seq_cst")
+
+        return types.int64(types.int64, types.int64), generate
+
+    return atomic
+
+
+exchange = _read_modify_write("xchg")  # write, return what was there
+fetch_add = _read_modify_write("add")  # add, return what was there
+
+
+@intrinsic
+def pause(typing):
+    """Tell the core that this is a spin loop."""
+
+    def generate(context, builder, signature, args):
+        triple = builder.module.triple
+        if triple.startswith(("x86_64", "i386", "i686")):
+            hint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause")
+            builder.call(hint, [])
+        elif triple.startswith(("aarch64", "arm64")):
+            hint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [I32]), "llvm.aarch64.hint")
+            builder.call(hint, [ir.Constant(I32, 1)])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def call_kernel(typing, address, begin, end, args, scratch):
+    """Call the kernel at ``address``."""
+
+    def generate(context, builder, signature, values):
+        builder.call(builder.inttoptr(values[0], KERNEL), values[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), generate
+
+
+def _reduction(float_intrinsic, int_predicate):
+    """A binary operation that LLVM recognises as a reduction it may vectorise."""
+
+    @intrinsic
+    def combine(typing, left, right):
+        def generate(context, builder, signature, args):
+            left, right = (context.cast(builder, a, t, signature.return_type) for a, t in zip(args, signature.args, strict=True))
+            kind = signature.return_type
+            if isinstance(kind, types.Float):
+                if float_intrinsic is None:
+                    return builder.fadd(left, right, flags=("reassoc", "contract"))
+                if float_intrinsic == "fmul":
+                    return builder.fmul(left, right, flags=("reassoc", "contract"))
+                name = f"llvm.{float_intrinsic}.f{kind.bitwidth}"
+                function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(left.type, [left.type] * 2), name)
+                return builder.call(function, [left, right])
+            if float_intrinsic is None:
+                return builder.add(left, right)
+            if float_intrinsic == "fmul":
+                return builder.mul(left, right)
+            compare = builder.icmp_signed if getattr(kind, "signed", False) else builder.icmp_unsigned
+            return builder.select(compare(int_predicate, left, right), left, right)
+
+        return left(left, right), generate
+
+    return combine
+
+
+fold_add = _reduction(None, None)  # left + right, in any order of summation
+fold_mul = _reduction("fmul", None)
+fold_max = _reduction("maximum", ">")  # NaN if either is NaN
+fold_min = _reduction("minimum", "<")
+
+
+@inner
+def checked(index, size, error):
+    """``index`` if it is in [0, size), else 0, with the index left in the error slot for the launcher to see."""
+    if index < 0 or index >= size:
+        store(error + 8, index)
+        store(error + 16, size)
+        store(error, 1)
+        return 0
+    return index

@@ -1,0 +1,99 @@
+"""From a kernel's key to the address of its machine code: this process, then the disk, then the compiler.
+
+A warm process reads object files and links them through llvmlite; it never imports numba.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import threading
+from collections.abc import Callable
+
+import llvmlite.binding as llvm
+
+from .. import config
+from . import cache
+from .program import Kernel
+
+SIGNATURE = "void(int64,int64,int64,int64)"  # kernel(begin, end, args, scratch)
+
+_addresses: dict[tuple, int] = {}
+_keep: list[object] = []  # what loaded code needs alive: the engine, callbacks of interpreted kernels
+_mutex = threading.RLock()
+compiled = 0  # kernels this process had to compile
+
+
+def target_machine(jit: bool = True) -> llvm.TargetMachine:
+    """A machine for this host, as used both to emit and to load."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=jit,
+    )
+
+
+def _engine() -> llvm.ExecutionEngine:
+    if not _keep:
+        _keep.append(llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine()))
+    return _keep[0]  # type: ignore[return-value]
+
+
+def _link(name: str, body: bytes) -> int:
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(body))
+    engine.finalize_object()
+    return engine.get_function_address(f"numod_{name}")
+
+
+def _build(kernel: Kernel) -> Callable:
+    if callable(kernel.build):
+        return kernel.build()
+    module, _, function = kernel.build.partition(":")
+    return getattr(importlib.import_module(module), function)(*kernel.key[1:])
+
+
+def native(kernel: Kernel, signature: str = SIGNATURE) -> int:
+    """The address of compiled code for ``kernel``, whatever ``config.interpret`` says."""
+    with _mutex:
+        address = _addresses.get(kernel.key)
+        if address is None:
+            name = cache.digest(kernel.key)
+            body = cache.read(name)
+            if body is None:
+                body = _compile(kernel, name, signature)
+            address = _addresses[kernel.key] = _link(name, body)
+        return address
+
+
+def _compile(kernel: Kernel, name: str, signature: str) -> bytes:
+    global compiled
+    with cache.lock(name):
+        body = cache.read(name)  # another process may have been first
+        if body is None:
+            compiler = importlib.import_module("numod.kernel.compiler")  # imports numba
+            body = compiler.emit(lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False))
+            cache.write(name, body)
+            compiled += 1
+    return body
+
+
+def address(kernel: Kernel) -> int:
+    """The address that the launcher calls for ``kernel``: machine code, or a callback into Python under ``config.interpret``."""
+    if not config.interpret:
+        return native(kernel)
+    with _mutex:
+        if kernel.key not in _addresses:
+            _addresses[kernel.key] = interpreted(_build(kernel))
+        return _addresses[kernel.key]
+
+
+def interpreted(function: Callable) -> int:
+    """The address of a C callback that runs a kernel's Python function (needs the GIL, which ctypes takes)."""
+    callback = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(function)
+    _keep.append(callback)
+    return ctypes.cast(callback, ctypes.c_void_p).value or 0

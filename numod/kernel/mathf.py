@@ -1,0 +1,81 @@
+"""float32 versions of the functions of ``math``, as straight-line code that LLVM vectorises (a call to libm would stop it).
+
+Polynomials and range reductions are those of the Cephes library (S. L. Moshier, netlib.org/cephes, single precision). Each says its error bound
+in units in the last place (ulp), which the tests check over the whole range.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numpy import float32, int32
+
+from .intrinsics import bits_to_float, float_to_bits
+
+LOG2E, LN2_HIGH, LN2_LOW = float32(1.44269504088896341), float32(0.693359375), float32(-2.12194440e-4)
+INF, NAN = float32(math.inf), float32(math.nan)
+
+
+def exp(x):
+    """e**x, within 2 ulp; 0 below -104, inf above 88.73."""
+    z = x if x > float32(-104.0) else float32(-104.0)
+    z = z if z < float32(89.0) else float32(89.0)
+    shifted = z * LOG2E + float32(12582912.0)  # 1.5 * 2**23: rounds to the nearest integer, kept in the low bits
+    n = shifted - float32(12582912.0)
+    r = z - n * LN2_HIGH - n * LN2_LOW
+    p = float32(1.9875691500e-4)
+    p = p * r + float32(1.3981999507e-3)
+    p = p * r + float32(8.3334519073e-3)
+    p = p * r + float32(4.1665795894e-2)
+    p = p * r + float32(1.6666665459e-1)
+    p = p * r + float32(5.0000001201e-1)
+    p = p * r * r + r + float32(1.0)
+    power = int32(n)
+    half = int32(power >> int32(1))  # 2**n in two factors, so that subnormal results and 2**128 come out right
+    rest = int32(power - half)
+    scale = bits_to_float(int32(int32(half + int32(127)) << int32(23)))
+    scale_rest = bits_to_float(int32(int32(rest + int32(127)) << int32(23)))
+    y = p * scale * scale_rest
+    return x if x != x else y
+
+
+def log(x):
+    """The natural logarithm, within 2 ulp; log(0) is -inf, of a negative number NaN."""
+    tiny = x < float32(1.17549435e-38)
+    scaled = x * float32(8388608.0) if tiny else x
+    bits = float_to_bits(scaled)
+    exponent = int32(int32(bits >> int32(23)) - int32(126))
+    mantissa = bits_to_float(int32(int32(bits & int32(0x007FFFFF)) | int32(0x3F000000)))  # in [0.5, 1)
+    small = mantissa < float32(0.707106781186547524)
+    m = mantissa + mantissa - float32(1.0) if small else mantissa - float32(1.0)
+    e = float32(exponent) - (float32(1.0) if small else float32(0.0)) - (float32(23.0) if tiny else float32(0.0))
+    z = m * m
+    p = float32(7.0376836292e-2)
+    p = p * m - float32(1.1514610310e-1)
+    p = p * m + float32(1.1676998740e-1)
+    p = p * m - float32(1.2420140846e-1)
+    p = p * m + float32(1.4249322787e-1)
+    p = p * m - float32(1.6668057665e-1)
+    p = p * m + float32(2.0000714765e-1)
+    p = p * m - float32(2.4999993993e-1)
+    p = p * m + float32(3.3333331174e-1)
+    y = p * m * z + e * LN2_LOW - float32(0.5) * z + m + e * LN2_HIGH
+    y = -INF if x == float32(0.0) else y
+    y = INF if x == INF else y
+    return NAN if x < float32(0.0) or x != x else y
+
+
+def tanh(x):
+    """The hyperbolic tangent, within 3 ulp."""
+    a = abs(x)
+    z = x * x
+    p = float32(-5.70498872745e-3)
+    p = p * z + float32(2.06390887954e-2)
+    p = p * z - float32(5.37397155531e-2)
+    p = p * z + float32(1.33314422036e-1)
+    p = p * z - float32(3.33332819422e-1)
+    near = p * z * x + x
+    far = float32(1.0) - float32(2.0) / (exp(a + a) + float32(1.0))
+    far = -far if x < float32(0.0) else far
+    y = near if a < float32(0.625) else far
+    return x if x != x else y

@@ -1,0 +1,34 @@
+"""Buffers to NumPy arrays and back, on every device."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..device import Device
+from ..spec import Spec
+from . import runtime
+
+
+def from_numpy(array: np.ndarray, device: Device):
+    """(buffer, spec) holding a copy of the values."""
+    spec = Spec.of(array.shape, array.dtype, device)
+    if device.is_cuda:
+        from . import cuda  # the one place that imports numba.cuda, at its first use
+
+        return cuda.upload(array, spec), spec
+    buffer = runtime.alloc(spec.nbytes)
+    if spec.nbytes:
+        np.ndarray(array.shape, array.dtype, buffer)[...] = array
+    return buffer, spec
+
+
+def to_numpy(buffer, spec: Spec) -> np.ndarray:
+    """The values as an array; on a CPU it shows the buffer's own memory and keeps it alive."""
+    if spec.device.is_cuda:
+        from . import cuda
+
+        return cuda.download(buffer, spec)
+    if not spec.size:
+        return np.empty(spec.shape, spec.dtype)
+    item = spec.dtype.itemsize
+    return np.ndarray(spec.shape, spec.dtype, buffer, strides=[item * stride for stride in spec.strides])

@@ -1,0 +1,378 @@
+"""The launcher, the memory pool and the worker threads, as functions that numba compiles to plain C functions.
+
+Read by the compiler only; `runtime` loads the machine code and gives it to Python. All values are int64: addresses, counts, and
+``PyObject*``. Everything but `worker` runs with the GIL held on entry, so the pool needs no lock.
+
+A Buffer object:  [object header] address, bytes, owner (PyObject* or 0), block class, state
+The state block:  see the constants below; one cache line (8 words) for each word that threads share.
+"""
+
+from __future__ import annotations
+
+from numba import types
+
+from .intrinsics import (
+    call_kernel,
+    exchange,
+    fetch_add,
+    inner,
+    load,
+    load_acquire,
+    pause,
+    stack,
+    store,
+    store_release,
+)
+
+i64 = types.int64
+malloc = types.ExternalFunction("malloc", i64(i64))
+free = types.ExternalFunction("free", types.void(i64))
+os_yield = types.ExternalFunction("numod_yield", types.int32())
+object_malloc = types.ExternalFunction("PyObject_Malloc", i64(i64))
+object_free = types.ExternalFunction("PyObject_Free", types.void(i64))
+object_init = types.ExternalFunction("PyObject_Init", i64(i64, i64))
+incref = types.ExternalFunction("Py_IncRef", types.void(i64))
+decref = types.ExternalFunction("Py_DecRef", types.void(i64))
+as_int = types.ExternalFunction("PyLong_AsLongLong", i64(i64))
+error_occurred = types.ExternalFunction("PyErr_Occurred", i64())
+no_memory = types.ExternalFunction("PyErr_NoMemory", i64())
+set_none_error = types.ExternalFunction("PyErr_SetNone", types.void(i64))
+fill_info = types.ExternalFunction("PyBuffer_FillInfo", types.int32(i64, i64, i64, i64, types.int32, types.int32))
+tuple_new = types.ExternalFunction("PyTuple_New", i64(i64))
+tuple_set = types.ExternalFunction("PyTuple_SetItem", types.int32(i64, i64, i64))
+save_thread = types.ExternalFunction("PyEval_SaveThread", i64())
+restore_thread = types.ExternalFunction("PyEval_RestoreThread", types.void(i64))
+lock_acquire = types.ExternalFunction("PyThread_acquire_lock", types.int32(i64, types.int32))
+lock_release = types.ExternalFunction("PyThread_release_lock", types.void(i64))
+
+HEADER = 16  # bytes of PyObject_HEAD; `runtime` checks it
+ADDRESS, BYTES, OWNER, CLASS, STATE = 16, 24, 32, 40, 48
+BUFFER_SIZE = 56
+
+# Words of the state block, in bytes from its start.
+BUFFER_TYPE, TYPE_ERROR, NONE = 0, 8, 16
+LIVE, CACHED, PEAK = 24, 32, 40  # bytes: handed out, kept for reuse, most ever handed out
+THREADS = 48  # how many threads may work, the launching one included
+BUSY, NEXT, DONE = 64, 128, 192  # shared words of the running parallel step
+JOB_KERNEL, JOB_N, JOB_GRAIN, JOB_ARGS, JOB_SCRATCH, JOB_STRIDE = 256, 264, 272, 280, 288, 296
+LAUNCHER_PARKED, LAUNCHER_LOCK = 320, 328
+WORKERS = 384  # 64 bytes for each worker: generation, parked, lock
+MAX_WORKERS = 255
+FREE_LISTS = WORKERS + 64 * MAX_WORKERS
+CLASSES = 256
+STATE_BYTES = FREE_LISTS + 8 * CLASSES
+
+SMALL = 4096  # up to here a class for each multiple of 64 bytes
+SLACK = 64  # readable bytes behind every block, so that vector code may load past the end
+SPIN = 2000  # pauses before a thread parks, some 30 us
+
+
+@inner
+def size_class(size):
+    """The class of blocks that hold ``size`` bytes: multiples of 64, then four to each doubling."""
+    if size <= SMALL:
+        return max((size + 63) // 64, 1)
+    low, index = SMALL, 64
+    while low * 2 < size:
+        low *= 2
+        index += 4
+    return index + (size - low + low // 4 - 1) // (low // 4)
+
+
+@inner
+def class_bytes(index):
+    """The size of the blocks in a class."""
+    if index <= 64:
+        return 64 * index
+    low = SMALL << ((index - 65) // 4)
+    return low + ((index - 65) % 4 + 1) * (low // 4)
+
+
+@inner
+def release_cached(state):
+    """Give every block that nobody uses back to the system."""
+    for index in range(CLASSES):
+        head = state + FREE_LISTS + 8 * index
+        block = load(head)
+        while block:
+            following = load(block)
+            free(load(block - 8))
+            block = following
+        store(head, 0)
+    store(state + CACHED, 0)
+
+
+@inner
+def system_block(size):
+    """A fresh block, 64-byte aligned, its malloc address in the word before it; 0 if there is none."""
+    raw = malloc(size + 128 + SLACK)
+    if raw == 0:
+        return 0
+    block = (raw + 127) // 64 * 64
+    store(block - 8, raw)
+    return block
+
+
+@inner
+def take_block(state, index):
+    """A block of a class from the free list or the system; 0 when memory is out."""
+    size = class_bytes(index)
+    head = state + FREE_LISTS + 8 * index
+    block = load(head)
+    if block:
+        store(head, load(block))
+        store(state + CACHED, load(state + CACHED) - size)
+    else:
+        # Blocks of other classes must not pile up without end when shapes keep changing.
+        if size > 1 << 20 and load(state + CACHED) > load(state + LIVE) + (64 << 20):
+            release_cached(state)
+        block = system_block(size)
+        if block == 0:
+            release_cached(state)
+            block = system_block(size)
+            if block == 0:
+                return 0
+    live = load(state + LIVE) + size
+    store(state + LIVE, live)
+    if live > load(state + PEAK):
+        store(state + PEAK, live)
+    return block
+
+
+@inner
+def give_block(state, block, index):
+    """Put a block on its free list."""
+    head = state + FREE_LISTS + 8 * index
+    store(block, load(head))
+    store(head, block)
+    size = class_bytes(index)
+    store(state + LIVE, load(state + LIVE) - size)
+    store(state + CACHED, load(state + CACHED) + size)
+
+
+@inner
+def make_buffer(state, address, size, owner, index):
+    """A new Buffer object (owner: whose memory it shows, or 0 if its own)."""
+    kind = load(state + BUFFER_TYPE)
+    buffer = object_init(object_malloc(BUFFER_SIZE), kind)
+    store(buffer + ADDRESS, address)
+    store(buffer + BYTES, size)
+    store(buffer + OWNER, owner)
+    store(buffer + CLASS, index)
+    store(buffer + STATE, state)
+    return buffer
+
+
+@inner
+def new_buffer(state, size):
+    """A Buffer with memory of its own; 0 with MemoryError set if there is none."""
+    index = size_class(size)
+    if index >= CLASSES:
+        return no_memory()
+    block = take_block(state, index)
+    if block == 0:
+        return no_memory()
+    return make_buffer(state, block, size, 0, index)
+
+
+def buffer_dealloc(self):
+    """tp_dealloc of Buffer."""
+    kind = load(self + 8)
+    owner = load(self + OWNER)
+    if owner:
+        decref(owner)
+    else:
+        give_block(load(self + STATE), load(self + ADDRESS), load(self + CLASS))
+    object_free(self)
+    decref(kind)
+
+
+def buffer_get(self, info, flags):
+    """bf_getbuffer of Buffer: its bytes, writable."""
+    return fill_info(info, self, load(self + ADDRESS), load(self + BYTES), 0, flags)
+
+
+def alloc(self, args, count):
+    """Python: ``alloc(bytes) -> Buffer``."""
+    size = as_int(load(args))
+    if size < 0:
+        return no_memory() if error_occurred() == 0 else 0
+    return new_buffer(as_int(self), size)
+
+
+def shift(self, args, count):
+    """Python: ``shift(offset, buffer) -> Buffer``, the same memory from ``offset`` bytes on."""
+    state = as_int(self)
+    offset, base = as_int(load(args)), load(args + 8)
+    if load(base + 8) != load(state + BUFFER_TYPE):
+        set_none_error(load(state + TYPE_ERROR))
+        return 0
+    owner = load(base + OWNER)
+    if owner == 0:
+        owner = base
+    incref(owner)
+    return make_buffer(state, load(base + ADDRESS) + offset, load(base + BYTES) - offset, owner, 0)
+
+
+def coalesce(self, args, count):
+    """Python: ``coalesce()``, give unused memory back to the system."""
+    state = as_int(self)
+    release_cached(state)
+    none = load(state + NONE)
+    incref(none)
+    return none
+
+
+@inner
+def wait_done(state, workers):
+    """Until all workers have finished the step: spin a little, then let others run."""
+    spins = 0
+    while load_acquire(state + DONE) < workers:
+        spins += 1
+        if spins < SPIN:
+            pause()
+        else:
+            os_yield()
+
+
+@inner
+def take_pieces(kernel, n, grain, args, scratch, counter):
+    """Run pieces of the range until none is left."""
+    begin = fetch_add(counter, grain)
+    while begin < n:
+        call_kernel(kernel, begin, min(n, begin + grain), args, scratch)
+        begin = fetch_add(counter, grain)
+
+
+@inner
+def run_parallel(state, threads, kernel, n, grain, args, scratch, stride):
+    """One step on several threads. False, with nothing done, when another Python thread is in a parallel step."""
+    if exchange(state + BUSY, 1) != 0:
+        return False
+    workers = min(threads, (n + grain - 1) // grain) - 1
+    store(state + JOB_KERNEL, kernel)
+    store(state + JOB_N, n)
+    store(state + JOB_GRAIN, grain)
+    store(state + JOB_ARGS, args)
+    store(state + JOB_SCRATCH, scratch)
+    store(state + JOB_STRIDE, stride)
+    store(state + NEXT, 0)
+    store(state + DONE, 0)
+    for index in range(workers):
+        mine = state + WORKERS + 64 * index
+        exchange(mine, load(mine) + 1)  # a full fence: the parked flag must be read after this
+        if exchange(mine + 8, 0) == 1:
+            lock_release(load(mine + 16))
+    take_pieces(kernel, n, grain, args, scratch, state + NEXT)
+    wait_done(state, workers)
+    store_release(state + BUSY, 0)
+    return True
+
+
+def worker(state, index):
+    """Body of a worker thread, which holds no GIL and never returns: wait for the next generation, take pieces, report."""
+    mine = state + WORKERS + 64 * index
+    generation = 0
+    while True:
+        spins = 0
+        while load_acquire(mine) == generation:
+            pause()
+            spins += 1
+            if spins > SPIN:
+                exchange(mine + 8, 1)  # announce parking, then look once more
+                if load_acquire(mine) == generation or exchange(mine + 8, 0) == 0:
+                    lock_acquire(load(mine + 16), 1)  # the launcher took the flag back and posts
+                spins = 0
+        generation += 1
+        scratch = load(state + JOB_SCRATCH) + (index + 1) * load(state + JOB_STRIDE)
+        take_pieces(load(state + JOB_KERNEL), load(state + JOB_N), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch, state + NEXT)
+        fetch_add(state + DONE, 1)
+
+
+@inner
+def run_steps(state, threads, steps, count, bases, args):
+    """Run a program's steps; ``bases`` are the addresses that its words refer to."""
+    step = steps
+    for _ in range(count):
+        words = load(step + 32)
+        for word in range(words):
+            at = step + 40 + 16 * word
+            store(args + 8 + 8 * word, load(bases + load(at)) + load(at + 8))
+        kernel, n, grain, stride = load(step), load(step + 8), load(step + 16), load(step + 24)
+        scratch = load(bases + 8)
+        parallel = grain > 0 and n > grain and threads > 1
+        if n > 0 and not (parallel and run_parallel(state, threads, kernel, n, grain, args, scratch, stride)):
+            call_kernel(kernel, 0, n, args, scratch)
+        step += 40 + 16 * words
+
+
+def launch(self, args, count):
+    """Python: ``launch(program, *inputs) -> Buffer, tuple of Buffers``, or None when a kernel reported an error.
+
+    ``program`` is a Buffer that `executor.pack` filled; its first words:
+    inputs, outputs, workspace bytes, scratch bytes a thread, steps, release the GIL, error code, error value, error limit, output bytes...
+    """
+    state = as_int(self)
+    kind = load(state + BUFFER_TYPE)
+    for index in range(count):
+        if load(load(args + 8 * index) + 8) != kind:
+            set_none_error(load(state + TYPE_ERROR))
+            return 0
+    program = load(load(args) + ADDRESS)
+    inputs, outputs = load(program), load(program + 8)
+    if inputs != count - 1:
+        set_none_error(load(state + TYPE_ERROR))
+        return 0
+    bases = stack(160)  # 0: literals, 1: scratch, 2: workspace, then outputs, then inputs
+    words = stack(256)
+    error = stack(4)
+    buffers = stack(64)
+    store(bases, 0)
+    for index in range(outputs):
+        buffer = new_buffer(state, load(program + 72 + 8 * index))
+        if buffer == 0:
+            for done in range(index):
+                decref(load(buffers + 8 * done))
+            return 0
+        store(buffers + 8 * index, buffer)
+        store(bases + 24 + 8 * index, load(buffer + ADDRESS))
+    for index in range(inputs):
+        store(bases + 24 + 8 * (outputs + index), load(load(args + 8 + 8 * index) + ADDRESS))
+    workspace, scratch = load(program + 16), load(program + 24)
+    threads = load(state + THREADS)
+    extra = workspace + scratch * threads
+    block, index = 0, 0
+    if extra:
+        index = size_class(extra)
+        block = take_block(state, index) if index < CLASSES else 0
+        if block == 0:
+            for done in range(outputs):
+                decref(load(buffers + 8 * done))
+            return no_memory()
+    store(bases + 8, block + workspace)
+    store(bases + 16, block)
+    store(error, 0)
+    store(words, error)
+    steps = program + 72 + 8 * outputs
+    if load(program + 40):
+        thread = save_thread()
+        run_steps(state, threads, steps, load(program + 32), bases, words)
+        restore_thread(thread)
+    else:
+        run_steps(state, threads, steps, load(program + 32), bases, words)
+    if extra:
+        give_block(state, block, index)
+    if load(error):
+        for word in range(3):
+            store(program + 48 + 8 * word, load(error + 8 * word))
+        for done in range(outputs):
+            decref(load(buffers + 8 * done))
+        none = load(state + NONE)
+        incref(none)
+        return none
+    if outputs == 1:
+        return load(buffers)
+    result = tuple_new(outputs)
+    for index in range(outputs):
+        tuple_set(result, index, load(buffers + 8 * index))
+    return result

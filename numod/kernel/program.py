@@ -1,0 +1,57 @@
+"""What a launch is made of: kernels, their argument words, and the steps that call them in order.
+
+Plain data, written by the planners (elementwise, rowwise, gemm, conv, ...) and packed by `executor` into the flat block that
+the native launcher walks. Nothing here touches memory or machine code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Kernel(NamedTuple):
+    """Names one piece of machine code, by content: equal keys mean equal code.
+
+    key:   hashable, with a deterministic repr; all that the code depends on besides the files of ``numod.kernel``.
+    build: called on a cache miss only; returns the Python function ``kernel(begin, end, args, scratch)`` to compile,
+           or the ``"module:function"`` that does when called with ``key[1:]`` (so that numba is imported on a miss only).
+    """
+
+    key: tuple
+    build: Callable[[], Callable] | str
+
+
+class Ref(NamedTuple):
+    """An address known only at launch: ``offset`` bytes into input, output or workspace memory."""
+
+    space: str  # "in", "out" or "tmp"
+    index: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call ``kernel(begin, end, args, scratch)`` over the range ``[0, n)``.
+
+    ``args`` points to int64 words: word 0 is the address of the launch's error slot, the words after it are ``words``.
+    A range longer than ``grain`` is cut into pieces of ``grain`` that threads take in any order (0: never cut), so a kernel's result must not
+    depend on where the range is cut. ``scratch`` is the bytes of 64-byte aligned private memory that each thread gets.
+    """
+
+    kernel: Kernel
+    n: int
+    words: tuple[int | Ref, ...]
+    grain: int = 0
+    scratch: int = 0
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps run one after the other by one native call; memory of outputs and workspace comes from the pool."""
+
+    outs: tuple[int, ...]  # bytes of each output
+    n_in: int
+    steps: tuple[Step, ...]
+    workspace: int = 0  # bytes shared by the steps, addressed with Ref("tmp", 0, offset)

@@ -1,0 +1,324 @@
+"""The rowwise form: what is computed along rows, one row at a time: reductions, softmax, norms, losses.
+
+The author writes the formula of one row; ``fold(add, e)`` (or ``mul``, ``max``, ``min``) reduces the expression ``e`` over the row and
+``first(condition)`` is the first index where it holds (``count`` if nowhere). ``index`` and ``count`` are the position in the row and its length::
+
+    def softmax(x):
+        m = fold(max, x)
+        s = fold(add, math.exp(x - m))
+        return math.exp(x - m) / s      # of each element: it speaks of x; the return of a row's value speaks of folds only
+
+A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 and R2 reduced, which covers one axis, neighbouring axes, all axes, and
+the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of neighbouring rows is walked together, so
+that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
+
+Argument words: output address, input addresses, A, R1, B, R2.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..spec import Spec
+from . import elementwise, source
+from .program import Kernel, Program, Ref, Step
+
+TILE = 64  # rows walked together
+WORK = 16384  # elements worth handing to another thread
+
+
+def layout(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+    """(A, R1, B, R2) for reducing ``axes`` of a contiguous array; None if the axes alternate more often."""
+    groups: list[list] = [[False, 1], [True, 1], [False, 1], [True, 1]]
+    at = 0
+    for axis, extent in enumerate(shape):
+        if extent == 1:
+            continue
+        reduced = axis in axes
+        while at < 4 and groups[at][0] != reduced:
+            at += 1
+        if at == 4:
+            return None
+        groups[at][1] *= extent
+    a, r1, b, r2 = (extent for _, extent in groups)
+    if b == 1:
+        return a, 1, 1, r1 * r2
+    if r1 == 1:
+        return a * b, 1, 1, r2
+    return a, r1, b, r2
+
+
+def program(code: Callable, inputs: Sequence[Spec], output: Spec, axes: tuple[int, ...], dtype: np.dtype, per_row: tuple[str, ...] = ()) -> Program:
+    """The launch of ``code`` over rows along ``axes``.
+
+    Inputs named in ``per_row`` have one value for each row (contiguous, the reduced axes gone or 1); the others have the full shape.
+    dtype: the type that is computed in.
+    """
+    names = code.__code__.co_varnames[: code.__code__.co_argcount]
+    shape = inputs[0].shape
+    found = layout(shape, axes)
+    steps: list[Step] = []
+    words: list[int | Ref] = [Ref("out", 0)]
+    workspace = 0
+    order = tuple(range(len(shape)))
+    if found is None:
+        order = (*(axis for axis in order if axis not in axes), *axes)
+        kept = math.prod(shape[axis] for axis in order if axis not in axes)
+        found = (kept, 1, 1, math.prod(shape) // max(kept, 1))
+    for i, (name, spec) in enumerate(zip(names, inputs, strict=True)):
+        if name in per_row or (spec.contiguous and order == tuple(range(len(shape)))):
+            words.append(Ref("in", i))
+            continue
+        moved = Spec.of(tuple(spec.shape[a] for a in order), spec.dtype, spec.device, tuple(spec.strides[a] for a in order))
+        steps.append(copy_step(moved, i, workspace))
+        words.append(Ref("tmp", 0, workspace))
+        workspace += (spec.nbytes + 127) // 64 * 64
+    a, r1, b, r2 = found
+    column = r2 == 1 and b > 1
+    key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), tuple(str(s.dtype) for s in inputs), str(output.dtype), per_row, column)
+    kernel = Kernel(key, lambda: build(code, dtype, key[4], key[5], per_row, column))
+    grain = max(WORK // max(r1 * r2, 1), TILE if column else 1)
+    words += [a, r1, b, r2]
+    steps.append(Step(kernel, a * b, tuple(words), grain, scratch=16 * TILE * stages_of(code)))
+    return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
+
+
+def copy_step(spec: Spec, index: int, offset: int) -> Step:
+    """Copies input ``index``, seen as ``spec``, to C order at ``offset`` in the workspace."""
+    packed = Spec.of(spec.shape, spec.dtype, spec.device)
+    (step,) = elementwise.program(identity, [spec], [packed], spec.dtype).steps
+    words = tuple(
+        Ref("tmp", 0, offset) if isinstance(w, Ref) and w.space == "out" else Ref("in", index) if isinstance(w, Ref) else w for w in step.words
+    )
+    return Step(step.kernel, step.n, words, step.grain)
+
+
+def identity(x):
+    return x
+
+
+@functools.cache
+def stages_of(code: Callable) -> int:
+    """At most how many values of a row ``code`` computes: its variables and its folds."""
+    folds = sum(i.opname.startswith("LOAD_GLOBAL") and i.argval in ("fold", "first") for i in dis.get_instructions(code))
+    return folds + code.__code__.co_nlocals - code.__code__.co_argcount
+
+
+class _Folds(ast.NodeTransformer):
+    """``fold(max, e)`` -> ``fold_max(e)``, so that the operation's name is not taken for a global."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "fold":
+            operation, value = node.args
+            assert isinstance(operation, ast.Name)
+            return ast.Call(ast.Name(f"fold_{operation.id}", ast.Load()), [value], [])
+        return node
+
+
+class _RowProgram:
+    """The statements of a row function, each fold taken out into a pass of its own.
+
+    stages: ("fold", name, operation, expression) and ("let", name, expression), in order; then ``result``.
+    """
+
+    def __init__(self, tree: ast.FunctionDef, per_row: tuple[str, ...]):
+        self.stages: list[tuple] = []
+        self.elements = [arg.arg for arg in tree.args.args if arg.arg not in per_row]
+        for statement in _Folds().visit(tree).body:
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                self.stages.append(("let", statement.targets[0].id, self._take_folds(statement.value)))
+            elif isinstance(statement, ast.Return) and statement.value is not None:
+                self.result = self._take_folds(statement.value)
+            else:
+                raise TypeError(f"{tree.name}: a row function is assignments and a return, got: {ast.unparse(statement)}")
+        used = {node.id for node in ast.walk(self.result) if isinstance(node, ast.Name)}
+        self.per_element = bool(used & {*self.elements, "index"})
+
+    def _take_folds(self, expression: ast.expr) -> ast.expr:
+        stages = self.stages
+
+        class Take(ast.NodeTransformer):
+            def visit_Call(self, node: ast.Call) -> ast.expr:
+                self.generic_visit(node)
+                if isinstance(node.func, ast.Name) and node.func.id in ("fold_add", "fold_mul", "fold_max", "fold_min", "first"):
+                    name = f"fold{len(stages)}"
+                    stages.append(("fold", name, node.func.id, node.args[0]))
+                    return ast.Name(name, ast.Load())
+                return node
+
+        return Take().visit(expression)
+
+
+def _limits(dtype: np.dtype) -> tuple:
+    """(smallest, largest) value of a dtype."""
+    if dtype.kind == "f":
+        return dtype.type(-np.inf), dtype.type(np.inf)
+    if dtype.kind == "b":
+        return dtype.type(False), dtype.type(True)
+    info = np.iinfo(dtype)
+    return dtype.type(info.min), dtype.type(info.max)
+
+
+def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], out_type: str, per_row: tuple[str, ...], column: bool) -> Callable:
+    """The kernel of the CPU: `rows` one by one, or tiles of `columns`."""
+    translated = source.Translated(code, dtype, "row", _Folds())
+    rows = _RowProgram(translated.definition, per_row)
+    names = [arg.arg for arg in translated.definition.args.args]
+    backend = source.backend()
+    wide = np.dtype("float64" if dtype.kind == "f" else "int64")
+    low, high = _limits(dtype)
+    namespace = {
+        **{name: getattr(backend, name) for name in ("inner", "pointer", "fold_add", "fold_mul", "fold_max", "fold_min")},
+        **{f"type_{name}": np.dtype(t).type for name, t in zip(names, types, strict=True)},
+        "int64": np.int64,
+        "to_value": dtype.type,
+        "to_wide": wide.type,
+        "type_out": np.dtype(out_type).type,
+        "start_fold_max": low,
+        "start_fold_min": high,
+        "start_fold_add": wide.type(0),
+        "start_fold_mul": wide.type(1),
+        **translated.namespace,
+    }
+    writer = _Writer(rows, names, per_row, column)
+    return source.execute(translated.render(writer.text()), namespace, code.__name__)
+
+
+class _Writer:
+    """Writes the loops of a rowwise kernel."""
+
+    def __init__(self, rows: _RowProgram, names: list[str], per_row: tuple[str, ...], column: bool):
+        self.rows, self.names, self.per_row, self.column = rows, names, per_row, column
+        self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
+
+    def text(self) -> str:
+        add = self.lines.append
+        add("    out = pointer(words[1], type_out)")
+        for i, name in enumerate(self.names):
+            add(f"    in_{name} = pointer(words[{2 + i}], type_{name})")
+        base = 2 + len(self.names)
+        add(f"    r1 = words[{base + 1}]")
+        add(f"    b_size = words[{base + 2}]")
+        add(f"    r2 = words[{base + 3}]")
+        add("    count = to_value(r1 * r2)")
+        if self.column:
+            self._columns()
+        else:
+            self._rows()
+        return "\n".join(self.lines)
+
+    def _element(self, indent: str, expression: ast.expr, store: str, at: str, position: str, row: str) -> None:
+        """Load what ``expression`` speaks of and compute it into ``store``."""
+        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+        for name in self.names:
+            if name in used:
+                self.lines.append(f"{indent}{name} = in_{name}[{row if name in self.per_row else at}]")
+        if "index" in used:
+            self.lines.append(f"{indent}index = {position}")
+        self.lines.append(f"{indent}{store.format(ast.unparse(expression))}")
+
+    def _rows(self) -> None:
+        add = self.lines.append
+        add("    for i in range(begin, end):")
+        add("        a = i // b_size")
+        add("        base = (a * r1 * b_size + i - a * b_size) * r2")
+        for name in self.per_row:
+            add(f"        {name} = in_{name}[i]")
+        for stage in self.rows.stages:
+            if stage[0] == "let":
+                _, name, value = stage
+                add(f"        {name} = to_value({ast.unparse(value)})")
+                continue
+            _, name, operation, value = stage
+            if operation == "first":
+                add(f"        {name} = r1 * r2")
+                self._loop(value, f"{name} = r * r2 + k if {name} == r1 * r2 and ({{}}) else {name}")
+                continue
+            add(f"        {name}_sum = start_{operation}")
+            kind = "to_wide" if operation in ("fold_add", "fold_mul") else "to_value"
+            self._loop(value, f"{name}_sum = {operation}({name}_sum, {kind}({{}}))")
+            add(f"        {name} = to_value({name}_sum)")
+        if self.rows.per_element:
+            self._loop(self.rows.result, "out[at + k] = {}")
+        else:
+            add(f"        out[i] = {ast.unparse(self.rows.result)}")
+
+    def _loop(self, expression: ast.expr, store: str) -> None:
+        add = self.lines.append
+        add("        for r in range(r1):")
+        add("            at = base + r * b_size * r2")
+        add("            for k in range(r2):")
+        self._element(" " * 16, expression, store, "at + k", "r * r2 + k", "i")
+
+    def _columns(self) -> None:
+        """A tile of rows (a, b..b+tile): values of the rows are kept in scratch, one array for each name."""
+        add = self.lines.append
+        variables = [stage[1] for stage in self.rows.stages]
+        for i, (kind, name, *_) in enumerate(self.rows.stages):
+            operation = self.rows.stages[i][2] if kind == "fold" else ""
+            add(f"    all_{name} = pointer(scratch + {8 * TILE * i}, {'int64' if operation == 'first' else 'to_value'})")
+            if operation in ("fold_add", "fold_mul"):
+                add(f"    sum_{name} = pointer(scratch + {8 * TILE * (len(variables) + i)}, to_wide)")
+        add("    i = begin")
+        add("    while i < end:")
+        add("        a = i // b_size")
+        add("        tile = (a + 1) * b_size - i")
+        add("        tile = end - i if end - i < tile else tile")
+        add(f"        tile = {TILE} if tile > {TILE} else tile")
+        add("        base = a * r1 * b_size + i - a * b_size")
+        known: list[str] = []
+        for stage in self.rows.stages:
+            if stage[0] == "let":
+                _, name, value = stage
+                add("        for t in range(tile):")
+                self._row_values(value, known)
+                add(f"            all_{name}[t] = to_value({ast.unparse(value)})")
+                known.append(name)
+                continue
+            _, name, operation, value = stage
+            wide = operation in ("fold_add", "fold_mul")
+            store = f"sum_{name}[t]" if wide else f"all_{name}[t]"
+            add("        for t in range(tile):")
+            add(f"            {store} = {'r1' if operation == 'first' else 'start_' + operation}")
+            if operation == "first":
+                self._tile_loop(value, f"{store} = r if {store} == r1 and ({{}}) else {store}", known)
+            else:
+                self._tile_loop(value, f"{store} = {operation}({store}, {'to_wide' if wide else 'to_value'}({{}}))", known)
+            if wide:
+                add("        for t in range(tile):")
+                add(f"            all_{name}[t] = to_value(sum_{name}[t])")
+            known.append(name)
+        if self.rows.per_element:
+            self._tile_loop(self.rows.result, "out[at + t] = {}", known)
+        else:
+            add("        for t in range(tile):")
+            self._row_values(self.rows.result, known)
+            add(f"            out[i + t] = {ast.unparse(self.rows.result)}")
+        add("        i += tile")
+
+    def _row_values(self, expression: ast.expr, known: Sequence[str]) -> None:
+        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+        for name in known:
+            if name in used:
+                self.lines.append(f"{' ' * 12}{name} = all_{name}[t]")
+        for name in self.per_row:
+            if name in used:
+                self.lines.append(f"{' ' * 12}{name} = in_{name}[i + t]")
+
+    def _tile_loop(self, expression: ast.expr, store: str, known: Sequence[str]) -> None:
+        add = self.lines.append
+        add("        for r in range(r1):")
+        add("            at = base + r * b_size")
+        add("            for t in range(tile):")
+        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+        for name in known:
+            if name in used:
+                add(f"                {name} = all_{name}[t]")
+        self._element(" " * 16, expression, store, "at + t", "r", "i + t")

@@ -1,0 +1,221 @@
+"""Vector code as LLVM IR: what the matrix and convolution kernels are made of. Addresses and byte counts are int64.
+
+LLVM does not turn scalar register tiles into vector code, so the tiles are written with explicit vectors. `Vectors` writes
+single instructions through an IRBuilder; `native` makes a function of them that compiled Python code can call. What the
+functions compute is left to the files that use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+REALS = {"float32": (ir.FloatType(), 4, "f32"), "float64": (ir.DoubleType(), 8, "f64")}
+
+Value = ir.Value
+
+
+def word(value: int) -> ir.Constant:
+    return ir.Constant(I64, value)
+
+
+class Vectors:
+    """Writes instructions on vectors of ``lanes`` values of type ``real`` (1 lane is allowed and stays a vector)."""
+
+    def __init__(self, builder: ir.IRBuilder, lanes: int, real: str = "float32"):
+        self.builder, self.lanes = builder, lanes
+        self.element, self.size, self._suffix = REALS[real]
+        self.type = ir.VectorType(self.element, lanes)
+        self.bytes = lanes * self.size
+        self.zero = ir.Constant(self.type, [0.0] * lanes)
+
+    def _intrinsic(self, name: str, result: ir.Type, arguments: list[ir.Type]) -> ir.Function:
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
+
+    def offset(self, address: Value, count: int) -> Value:
+        return self.builder.add(address, word(count)) if count else address
+
+    def _pointer(self, address: Value, pointee: ir.Type) -> Value:
+        return self.builder.inttoptr(address, pointee.as_pointer())
+
+    # memory
+
+    def load(self, address: Value, mask: Value | None = None) -> Value:
+        """The vector at ``address``; lanes that the mask leaves out are zero and their memory is not touched."""
+        pointer = self._pointer(address, self.type)
+        if mask is None:
+            return self.builder.load(pointer, align=self.size)
+        name = f"llvm.masked.load.v{self.lanes}{self._suffix}.p0"
+        function = self._intrinsic(name, self.type, [pointer.type, I32, mask.type, self.type])
+        return self.builder.call(function, [pointer, ir.Constant(I32, self.size), mask, self.zero])
+
+    def store(self, value: Value, address: Value, mask: Value | None = None) -> None:
+        pointer = self._pointer(address, self.type)
+        if mask is None:
+            self.builder.store(value, pointer, align=self.size)
+            return
+        name = f"llvm.masked.store.v{self.lanes}{self._suffix}.p0"
+        function = self._intrinsic(name, ir.VoidType(), [self.type, pointer.type, I32, mask.type])
+        self.builder.call(function, [value, pointer, ir.Constant(I32, self.size), mask])
+
+    def load_joined(self, addresses: Sequence[Value]) -> Value:
+        """One vector from equal pieces that start at each of ``addresses``."""
+        piece = Vectors(self.builder, self.lanes // len(addresses), "float32" if self.size == 4 else "float64")
+        parts = [piece.load(address) for address in addresses]
+        while len(parts) > 1:
+            width = parts[0].type.count
+            order = ir.Constant(ir.VectorType(I32, 2 * width), list(range(2 * width)))
+            parts = [self.builder.shuffle_vector(low, high, order) for low, high in zip(parts[::2], parts[1::2])]
+        return parts[0]
+
+    def store_split(self, value: Value, addresses: Sequence[Value], mask: Value | None = None) -> None:
+        """Store equal pieces of ``value`` at each of ``addresses``; ``mask`` has the lanes of one piece."""
+        piece = Vectors(self.builder, self.lanes // len(addresses), "float32" if self.size == 4 else "float64")
+        for i, address in enumerate(addresses):
+            order = ir.Constant(ir.VectorType(I32, piece.lanes), [i * piece.lanes + j for j in range(piece.lanes)])
+            part = value if len(addresses) == 1 else self.builder.shuffle_vector(value, value, order)
+            piece.store(part, address, mask)
+
+    def load_word(self, address: Value) -> Value:
+        return self.builder.load(self._pointer(address, I64))
+
+    def broadcast(self, address: Value) -> Value:
+        """A vector of copies of the value at ``address``."""
+        return self.splat(self.builder.load(self._pointer(address, self.element)))
+
+    # values
+
+    def splat(self, scalar: Value) -> Value:
+        undefined = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
+        vector = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
+        return self.builder.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """``a * b + c``, rounded once."""
+        return self.builder.call(self._intrinsic(f"llvm.fma.v{self.lanes}{self._suffix}", self.type, [self.type] * 3), [a, b, c])
+
+    def first(self, count: Value) -> Value:
+        """The mask of the lanes below ``count``."""
+        lanes = ir.Constant(ir.VectorType(I32, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", lanes, self.splat(self.builder.trunc(count, I32)))
+
+    def _zip(self, a: Value, b: Value, half: int) -> Value:
+        start = half * (self.lanes // 2)
+        order = [index for i in range(start, start + self.lanes // 2) for index in (i, self.lanes + i)]
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, self.lanes), order))
+
+    def transpose(self, rows: Sequence[Value]) -> list[Value]:
+        """The columns of a square of ``lanes`` vectors: log2(lanes) rounds of interleaving row i with row i + lanes / 2."""
+        rows = list(rows)
+        for _ in range(self.lanes.bit_length() - 1):
+            rows = [self._zip(a, b, half) for a, b in zip(rows, rows[self.lanes // 2 :]) for half in (0, 1)]
+        return rows
+
+    def sums(self, vectors: Sequence[Value]) -> Value:
+        """The vector whose lane i is the sum over the lanes of ``vectors[i]`` (at most ``lanes`` of them, then zeros)."""
+        parts = [*vectors, *[self.zero] * (self.lanes - len(vectors))]
+        while len(parts) > 1:
+            half = len(parts) // 2  # interleaving i with i + half leaves the sums in order
+            parts = [self.builder.fadd(self._zip(a, b, 0), self._zip(a, b, 1)) for a, b in zip(parts, parts[half:])]
+        return parts[0]
+
+    # control
+
+    def loop(self, count: Value, carried: Sequence[Value], body: Callable[[list[Value]], list[Value]]) -> list[Value]:
+        """Run ``body`` ``count`` times (0 included) on the carried values; returns them as the last round left them."""
+        builder, before = self.builder, self.builder.block
+        inside, after = builder.append_basic_block("loop"), builder.append_basic_block("done")
+        builder.cbranch(builder.icmp_signed(">", count, word(0)), inside, after)
+        builder.position_at_end(inside)
+        index, state = builder.phi(I64), [builder.phi(value.type) for value in carried]
+        new = body(state)
+        following, last = builder.add(index, word(1)), builder.block
+        builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
+        builder.position_at_end(after)
+        results = [builder.phi(value.type) for value in carried]
+        index.add_incoming(word(0), before)
+        index.add_incoming(following, last)
+        for phi, result, start, end in zip(state, results, carried, new):
+            phi.add_incoming(start, before)
+            phi.add_incoming(end, last)
+            result.add_incoming(start, before)
+            result.add_incoming(end, last)
+        return results
+
+    def choose(self, selector: Value, cases: Sequence[Callable[[], list[Value]]]) -> list[Value]:
+        """The values that ``cases[selector]`` makes; the last case also serves every other selector."""
+        builder = self.builder
+        blocks, after = [builder.append_basic_block("case") for _ in cases], builder.append_basic_block("chosen")
+        switch = builder.switch(selector, blocks[-1])
+        for number, block in enumerate(blocks[:-1]):
+            switch.add_case(word(number), block)
+        made = []
+        for block, case in zip(blocks, cases):
+            builder.position_at_end(block)
+            made.append((case(), builder.block))
+            builder.branch(after)
+        builder.position_at_end(after)
+        results = [builder.phi(value.type) for value in made[0][0]]
+        for values, block in made:
+            for phi, value in zip(results, values):
+                phi.add_incoming(value, block)
+        return results
+
+
+Emit = Callable[[ir.IRBuilder, list[Value]], None]
+
+
+def function(module: ir.Module, name: str, arity: int, emit: Emit) -> ir.Function:
+    """The function ``name`` of ``arity`` int64 arguments in ``module``, written by ``emit`` the first time."""
+    made = module.globals.get(name)
+    if made is None:
+        made = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * arity), name)
+        made.linkage = "linkonce_odr"
+        made.attributes.add("noinline")  # inlined, a tile would compete with its caller for registers
+        made.attributes.add("nounwind")
+        builder = ir.IRBuilder(made.append_basic_block("entry"))
+        emit(builder, list(made.args))
+        builder.ret_void()
+    return made
+
+
+def native(name: str, arity: int, emit: Emit):
+    """What compiled Python calls as ``f((a, b, ...))`` with ``arity`` int64 values. Equal names must mean equal code."""
+
+    @intrinsic
+    def call(typing, arguments):
+        if len(arguments) != arity:
+            raise TypeError(f"{name} takes {arity} values, got {len(arguments)}")
+
+        def generate(context, builder, signature, values):
+            words = [
+                context.cast(builder, value, given, types.int64)
+                for value, given in zip(cgutils.unpack_tuple(builder, values[0]), signature.args[0])
+            ]
+            builder.call(function(builder.module, name, arity, emit), words)
+            return context.get_dummy_value()
+
+        return types.void(arguments), generate
+
+    return call
+
+
+def family(name: str, arity: int, members: dict[int, Emit]):
+    """Like `native`, with one function for each member; the first argument, taken off, picks the member."""
+
+    def emit(builder: ir.IRBuilder, arguments: list[Value]) -> None:
+        after = builder.append_basic_block("after")
+        switch = builder.switch(arguments[0], after)
+        for number, member in members.items():
+            block = builder.append_basic_block(f"member{number}")
+            switch.add_case(word(number), block)
+            builder.position_at_end(block)
+            builder.call(function(builder.module, f"{name}.{number}", arity - 1, member), arguments[1:])
+            builder.branch(after)
+        builder.position_at_end(after)
+
+    return native(name, arity, emit)

@@ -1,0 +1,218 @@
+"""From a scalar Python function to source that every template can include, and to a fingerprint of it.
+
+What an author writes is plain Python: ``0.5 * x``, ``math.exp(x)``, helper functions, constants of the module. What a kernel needs is one dtype:
+numba would compute ``0.5 * x`` in float64 whatever ``x`` is, and calls to libm would keep loops from being vectorised. So
+literals are wrapped in the kernel's dtype, and functions of ``math`` are replaced by those of `mathf` for float32.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import importlib
+import inspect
+import itertools
+import linecache
+import math
+import textwrap
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import config
+from ..errors import CompileError
+from . import inline
+
+_KEPT = {"abs", "min", "max", "range", "len", "int", "float", "bool", "round", "divmod"}
+_numbers = itertools.count()
+
+
+def backend() -> types.ModuleType:
+    """`intrinsics`, or its plain Python twin under ``config.interpret``. Not for import at the top: it imports numba."""
+    return importlib.import_module("numod.kernel.interpreted" if config.interpret else "numod.kernel.intrinsics")
+
+
+def fingerprint(function: Callable) -> str:
+    """A text that is equal for functions that compute the same: bytecode, constants, and those of what they refer to."""
+    return repr(_facts(function, set()))
+
+
+def _facts(function: Callable, seen: set[int]) -> tuple:
+    if id(function) in seen:
+        return ("seen", function.__name__)
+    seen.add(id(function))
+    code = function.__code__
+    used = []
+    for name in _names(code):
+        value = _lookup(function, name)
+        if isinstance(value, types.FunctionType):
+            used.append((name, _facts(value, seen)))
+        elif isinstance(value, (bool, int, float, np.generic)):
+            used.append((name, repr(value)))
+        elif isinstance(value, types.ModuleType):
+            used.append((name, value.__name__))
+    return (*_code(code), tuple(used))
+
+
+def _code(code: types.CodeType) -> tuple:
+    constants = tuple(_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts if not _is_doc(code, c))
+    return (code.co_code.hex(), constants, code.co_names, code.co_varnames, code.co_freevars)
+
+
+def _is_doc(code: types.CodeType, constant: object) -> bool:
+    return isinstance(constant, str) and code.co_consts[0] is constant
+
+
+def _names(code: types.CodeType) -> list[str]:
+    inner = [name for c in code.co_consts if isinstance(c, types.CodeType) for name in _names(c)]
+    return sorted({*code.co_names, *code.co_freevars, *inner})
+
+
+def _lookup(function: Callable, name: str) -> Any:
+    """What a global or closed-over name of ``function`` stands for; None if it is not bound."""
+    if name in function.__code__.co_freevars:
+        return function.__closure__[function.__code__.co_freevars.index(name)].cell_contents
+    return function.__globals__.get(name, getattr(builtins, name, None))
+
+
+class Translated:
+    """Source text of a function and its helpers for one dtype, and the objects that the text refers to."""
+
+    def __init__(self, function: Callable, dtype: np.dtype | None, name: str, rewrite: ast.NodeTransformer | None = None):
+        """dtype: what literals become; None leaves them alone. rewrite: applied to the function's own body first."""
+        self.dtype = dtype
+        self.namespace: dict[str, Any] = {}
+        self.functions: list[ast.FunctionDef] = []
+        self._done: dict[int, str] = {}
+        if dtype is not None:
+            self.namespace[f"to_{dtype}"] = dtype.type
+        self.definition = self._include(function, name, rewrite)
+
+    def render(self, template: str) -> str:
+        """The text of a kernel: ``template``, with the functions that it calls written into it, or before it as ``inner`` functions."""
+        helpers = {tree.name: tree for tree in self.functions}
+        module = ast.parse(template)
+        module.body = [self._finish(helpers, tree) for tree in (*self.functions, *module.body) if isinstance(tree, ast.FunctionDef)]
+        called = {node.func.id for tree in module.body for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        module.body = [tree for tree in module.body if tree.name in called or tree.name not in helpers]  # type: ignore[attr-defined]
+        for tree in module.body:
+            if tree.name in helpers:  # type: ignore[attr-defined]
+                tree.decorator_list = [ast.Name("inner", ast.Load())]  # type: ignore[attr-defined]
+        return ast.unparse(ast.fix_missing_locations(module))
+
+    @staticmethod
+    def _finish(helpers: dict[str, ast.FunctionDef], tree: ast.FunctionDef) -> ast.FunctionDef:
+        body = inline.inline_calls(copy.deepcopy(tree.body), helpers)
+        return ast.FunctionDef(tree.name, tree.args, body, [], lineno=0)
+
+    def _include(self, function: Callable, name: str, rewrite: ast.NodeTransformer | None = None) -> ast.FunctionDef:
+        self._done[id(function)] = name
+        tree = parse(function)
+        tree.name = name
+        if rewrite is not None:
+            tree = rewrite.visit(tree)
+        local = {arg.arg for arg in tree.args.args} | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        tree = _Resolve(self, function, local).visit(tree)
+        self.functions.append(tree)
+        return tree
+
+    def reference(self, name: str, value: Any) -> ast.expr:
+        """The expression that stands for a global value in the generated text."""
+        if isinstance(value, (bool, np.bool_)):
+            return ast.Constant(bool(value))
+        if isinstance(value, (int, float, np.number)):
+            return self.literal(value.item() if isinstance(value, np.number) else value)
+        replacement = _mathf(value, self.dtype)
+        if replacement is not None:
+            value = replacement
+        if isinstance(value, types.FunctionType):
+            label = self._done.get(id(value))
+            if label is None:
+                label = f"{value.__name__.strip('<>')}_{len(self._done)}"
+                self._include(value, label)
+            return ast.Name(label, ast.Load())
+        label = f"global_{getattr(value, '__name__', name)}"
+        self.namespace[label] = value
+        return ast.Name(label, ast.Load())
+
+    def literal(self, value: int | float) -> ast.expr:
+        """A number in the kernel's dtype."""
+        if self.dtype is None:
+            return ast.Constant(value)
+        constant: ast.expr = ast.Constant(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            constant = ast.Call(ast.Name("float", ast.Load()), [ast.Constant(repr(value))], [])
+            self.namespace[f"float_{repr(value).replace('-', 'm')}"] = self.dtype.type(value)
+            return ast.Name(f"float_{repr(value).replace('-', 'm')}", ast.Load())
+        return ast.Call(ast.Name(f"to_{self.dtype}", ast.Load()), [constant], [])
+
+
+class _Resolve(ast.NodeTransformer):
+    """Replaces global names by what they stand for, and float literals by typed ones."""
+
+    def __init__(self, target: Translated, function: Callable, local: set[str]):
+        self.target, self.function, self.local = target, function, local
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return self.target.literal(node.value) if isinstance(node.value, float) else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if isinstance(node.value, ast.Name) and node.value.id not in self.local:
+            owner = _lookup(self.function, node.value.id)
+            if isinstance(owner, types.ModuleType):
+                return self.target.reference(node.attr, getattr(owner, node.attr))
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.local or node.id in _KEPT or isinstance(node.ctx, ast.Store):
+            return node
+        value = _lookup(self.function, node.id)
+        if value is None:
+            return node  # a name that the template provides
+        return self.target.reference(node.id, value)
+
+
+def _mathf(value: Any, dtype: np.dtype | None) -> Callable | None:
+    """The vectorisable float32 twin of a function of ``math``, if there is one."""
+    if dtype != np.float32 or config.interpret or not isinstance(value, types.BuiltinFunctionType):
+        return None
+    return getattr(importlib.import_module("numod.kernel.mathf"), value.__name__, None)
+
+
+def parse(function: Callable) -> ast.FunctionDef:
+    """The definition of a function or lambda, without decorators, defaults, annotations and docstring."""
+    try:
+        text = textwrap.dedent(inspect.getsource(function))
+    except OSError as error:
+        raise CompileError(f"{function.__name__}: its source cannot be read; write it in a file or a notebook cell") from error
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # a lambda inside an expression that starts on an earlier line
+        tree = ast.parse("(" + text.strip().rstrip(",").removeprefix("."))
+    count = function.__code__.co_argcount
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>" and [a.arg for a in node.args.args] == list(function.__code__.co_varnames[:count]):
+            body: list[ast.stmt] = [ast.Return(node.body)]
+            return ast.FunctionDef("f", _plain_arguments(node.args), body, [])
+        if isinstance(node, ast.FunctionDef) and node.name == function.__name__:
+            body = node.body
+            if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body = body[1:]
+            return ast.FunctionDef(node.name, _plain_arguments(node.args), body, [])
+    raise CompileError(f"{function.__name__}: its definition was not found in its source")
+
+
+def _plain_arguments(arguments: ast.arguments) -> ast.arguments:
+    names = [ast.arg(a.arg) for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return ast.arguments(posonlyargs=[], args=names, kwonlyargs=[], kw_defaults=[], defaults=[])
+
+
+def execute(text: str, namespace: dict[str, Any], name: str) -> Callable:
+    """Define ``kernel`` from source text; the text stays readable in tracebacks and numba's messages."""
+    filename = f"<numod kernel {name} {next(_numbers)}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    exec(compile(text, filename, "exec"), namespace)
+    return namespace["kernel"]

@@ -1,0 +1,144 @@
+"""What is recorded while a GradManager is recording, and how gradients flow back through it.
+
+A Node is one recorded op. It hangs on the tensors that the op made and points to the nodes its inputs came from, so a branch that nobody
+uses is freed by reference counting. The thread's Tape lists its nodes, so that all of them can be cut when
+the outermost recording ends, even those that tensors still hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from .spec import Spec
+from .tensor import Tensor
+
+_order = itertools.count()
+
+
+class Node:
+    """One recorded op, or a leaf (a tensor that a manager attached).
+
+    inputs: for each input, ``(node, output index)`` it came from, or None where no gradient flows.
+    pull:   ``pull(node, output gradients) -> input gradients``, or None for a leaf.
+    """
+
+    __slots__ = ("alive", "attrs", "inputs", "op", "order", "outputs", "pull", "saved")
+
+    def __init__(self, inputs: tuple, outputs: tuple[Spec, ...], pull: Callable | None, op=None, attrs=(), saved=()):
+        self.inputs, self.outputs, self.pull = inputs, outputs, pull
+        self.op, self.attrs, self.saved = op, attrs, saved
+        self.order = next(_order)
+        self.alive = True
+
+    def cut(self) -> None:
+        """Forget the history, freeing what was saved."""
+        self.inputs, self.saved, self.pull, self.alive = (), (), None, False
+
+
+class Tape(threading.local):
+    """The recording state of a thread."""
+
+    recording = False  # ops on tracked tensors are recorded
+    managers = 0  # how many managers are recording
+
+    def __init__(self):
+        self.nodes: list[Node] = []
+        self.sweep_at = 512
+
+    def add(self, node: Node) -> None:
+        """List a node. Now and then drop those that nothing but this list refers to."""
+        nodes = self.nodes
+        nodes.append(node)
+        if len(nodes) >= self.sweep_at:
+            for index in range(len(nodes) - 2, -1, -1):  # consumers first: dropping one may free its producers
+                if sys.getrefcount(nodes[index]) == 2:
+                    nodes[index] = None  # type: ignore[call-overload]
+            self.nodes = [node for node in nodes if node is not None]
+            self.sweep_at = max(512, 2 * len(self.nodes))
+
+    def open(self) -> None:
+        """One more manager records."""
+        global active
+        with _count_lock:
+            active += 1
+        self.managers += 1
+        self.recording = True
+
+    def close(self) -> None:
+        """A manager stops; when it was the last one, all history is cut."""
+        global active
+        with _count_lock:
+            active -= 1
+        self.managers -= 1
+        if self.managers == 0:
+            self.recording = False
+            for node in self.nodes:
+                node.cut()
+            self.nodes, self.sweep_at = [], 512
+
+
+tape = Tape()
+active = 0  # managers recording in any thread: a cheap test for "nothing to do"
+_count_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Nothing is recorded in this block."""
+    before, tape.recording = tape.recording, False
+    try:
+        yield
+    finally:
+        tape.recording = before
+
+
+def source(tensor: Tensor) -> tuple[Node, int] | None:
+    """Where a tensor's gradient would flow to, or None if it is not tracked."""
+    node = tensor._node
+    return (node, tensor._index) if node is not None and node.alive else None
+
+
+def attach(node: Node, outputs: Sequence[Tensor]) -> None:
+    """Make ``outputs`` the outputs of a recorded node."""
+    for index, tensor in enumerate(outputs):
+        tensor._node, tensor._index = node, index
+    tape.add(node)
+
+
+def backward(
+    outputs: Sequence[tuple[Node, int, Tensor]], wanted: set[tuple[Node, int]], add: Callable[[Tensor, Tensor], Tensor]
+) -> dict[tuple[Node, int], Tensor]:
+    """Gradients of ``sum(output * gradient)`` with respect to the ``wanted`` (node, output index) pairs.
+
+    Nodes are visited from the latest to the earliest, each once, from a heap: the length of a chain is not limited.
+    """
+    pending: dict[Node, list[Tensor | None]] = {}
+    heap: list[tuple[int, Node]] = []
+    found: dict[tuple[Node, int], Tensor] = {}
+
+    def arrive(node: Node, index: int, gradient: Tensor) -> None:
+        slots = pending.get(node)
+        if slots is None:
+            slots = pending[node] = [None] * len(node.outputs)
+            heapq.heappush(heap, (-node.order, node))
+        present = slots[index]
+        slots[index] = gradient if present is None else add(present, gradient)
+
+    for node, index, gradient in outputs:
+        arrive(node, index, gradient)
+    while heap:
+        _, node = heapq.heappop(heap)
+        gradients = pending.pop(node)
+        for index, gradient in enumerate(gradients):
+            if gradient is not None and (node, index) in wanted:
+                found[node, index] = gradient
+        if node.pull is not None:
+            for origin, gradient in zip(node.inputs, node.pull(node, gradients), strict=True):
+                if origin is not None and gradient is not None:
+                    arrive(*origin, gradient)
+    return found

@@ -1,0 +1,228 @@
+"""Tensor and Parameter: values that never change, and names for them that can be rebound.
+
+A tensor is a buffer and a Spec. Buffers are never written after they are made: ``x += 1`` and ``x[i] = v`` make a new buffer and rebind
+``x`` to it, so what the tape saved, a view or an alias of the old value can never be changed behind its back.
+Operators and methods that compute are table ops, and are attached to the class in `numod.functional.methods`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import dtype as dtypes
+from .device import Device, as_device
+from .kernel import memory
+from .spec import Spec
+
+_new = object.__new__
+
+
+class Tensor:
+    """A multi-dimensional array on a device.
+
+    data: a nested list, scalar, NumPy array, anything with ``__dlpack__`` or ``__array__``, or a Tensor; it is copied.
+    dtype: float64 data become float32 and int64 data int32 unless a dtype is given.
+    device: a device name; the default device if None.
+
+    >>> Tensor([[1, 2], [3, 4]], dtype="float32").shape
+    (2, 2)
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_buffer", "_grad", "_index", "_name", "_node", "_spec")
+    __array_ufunc__ = None  # so that numpy_array + tensor reaches Tensor.__radd__
+    __hash__ = object.__hash__  # by identity, although == compares elements
+
+    def __init__(self, data, dtype=None, device=None, is_const=False, no_cache=False, name=None, format="default"):
+        self._grad = None
+        self._name = name or ""
+        if isinstance(data, Tensor):
+            target = data
+            if dtype is not None and dtypes.as_dtype(dtype) != data.dtype:
+                target = data.astype(dtype)
+            if device is not None and as_device(device) != data.device:
+                target = target.to(device)
+            self._bind(target)
+            return
+        array = as_array(data, dtype)
+        place = as_device(device)
+        self._buffer, self._spec = memory.from_numpy(array, place)
+        self._node = None
+        self._index = 0
+
+    @classmethod
+    def _make(cls, buffer, spec: Spec) -> Tensor:
+        """A tensor over a buffer that is already there."""
+        tensor = _new(cls)
+        tensor._buffer = buffer
+        tensor._spec = spec
+        tensor._node = tensor._grad = None
+        tensor._index = 0
+        tensor._name = ""
+        return tensor
+
+    def _bind(self, other: Tensor) -> None:
+        """Become the value of ``other``, its place in the gradient graph included."""
+        self._buffer, self._spec = other._buffer, other._spec
+        self._node, self._index = other._node, other._index
+
+    def _reset(self, other: Tensor) -> None:
+        """Become the value of ``other``, detached from any gradient graph."""
+        self._buffer, self._spec = other._buffer, other._spec
+        self._node, self._index = None, 0
+
+    shape = property(lambda self: self._spec.shape, doc="The extents, a tuple of ints.")
+    dtype = property(lambda self: self._spec.dtype, doc="The element type, a NumPy dtype.")
+    device = property(lambda self: self._spec.device, doc="Where the values are.")
+    ndim = property(lambda self: self._spec.ndim, doc="The number of axes.")
+    size = property(lambda self: self._spec.size, doc="The number of elements.")
+
+    @property
+    def name(self) -> str:
+        """A label for messages and graphs; empty unless set."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def grad(self):
+        """What the last `GradManager.backward` calls have added up, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad) -> None:
+        self._grad = grad
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def numpy(self) -> np.ndarray:
+        """The values as a read-only NumPy array (sharing the memory on a CPU)."""
+        array = memory.to_numpy(self._buffer, self._spec)
+        array.flags.writeable = False
+        return array
+
+    def detach(self) -> Tensor:
+        """The same value without its history: no gradient flows back through it."""
+        return Tensor._make(self._buffer, self._spec)
+
+    def to(self, device, *, _borrow: bool = False) -> Tensor:
+        """The value on another device."""
+        place = as_device(device)
+        if place == self.device:
+            copy = Tensor._make(self._buffer, Spec.of(self.shape, self.dtype, place, self._spec.strides))
+            copy._node, copy._index = self._node, self._index
+            return copy
+        return Tensor._make(*memory.from_numpy(self.numpy(), place))
+
+    def item(self):
+        """The only element as a Python scalar; ValueError if there are several."""
+        return self._only("item").item()
+
+    def tolist(self):
+        """The values as nested Python lists (a scalar for a tensor without axes)."""
+        return self.numpy().tolist()
+
+    def _only(self, what: str) -> np.ndarray:
+        if self._spec.size != 1:
+            raise ElementCountError(f"{what}: the tensor must have one element, got shape {self.shape}")
+        return self.numpy()
+
+    def __bool__(self) -> bool:
+        return bool(self._only("bool").item())
+
+    def __int__(self) -> int:
+        return int(self._only("int").item())
+
+    def __float__(self) -> float:
+        return float(self._only("float").item())
+
+    def __complex__(self) -> complex:
+        return complex(self._only("complex").item())
+
+    def __index__(self) -> int:
+        if not dtypes.is_integer(self.dtype):
+            raise TypeError(f"index: the tensor must be of an integer dtype, got {self.dtype}")
+        return int(self)
+
+    def __len__(self) -> int:
+        if self._spec.ndim == 0:
+            raise TypeError("len: the tensor has no axes")
+        return self._spec.shape[0]
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            if copy is False:
+                raise ValueError(f"__array__: {array.dtype} to {np.dtype(dtype)} needs a copy")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **options):
+        """Share the memory with another library (see the DLPack specification)."""
+        return memory.to_numpy(self._buffer, self._spec).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return memory.to_numpy(self._buffer, self._spec).__dlpack_device__()
+
+    def __deepcopy__(self, memo) -> Tensor:
+        copy = type(self)._make(self._buffer, self._spec)
+        memo[id(self)] = copy
+        return copy
+
+    def __copy__(self) -> Tensor:
+        return type(self)._make(self._buffer, self._spec)
+
+    def __reduce__(self):
+        return _restore, (type(self), self.numpy().copy(), str(self.device))
+
+    def __repr__(self) -> str:
+        array = self.numpy()
+        with np.printoptions(precision=4, suppress=False):
+            text = str(array)
+        kind = "" if self.dtype == dtypes.float32 else f"dtype={self.dtype}, "
+        return f"{type(self).__name__}({text}, {kind}device={self.device})"
+
+    __str__ = __repr__
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            raise TypeError(f"format: tensors take no format, got {specification!r}; use .item()")
+        return repr(self)
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module counts among its parameters, to be learned."""
+
+    __slots__ = ()
+
+
+class ElementCountError(ValueError, AssertionError):
+    """A conversion to a Python scalar of a tensor that has not one element. (MegEngine: AssertionError.)"""
+
+
+def _restore(kind: type, array: np.ndarray, device: str) -> Tensor:
+    return kind(array, dtype=array.dtype, device=device)
+
+
+def as_array(data, dtype=None) -> np.ndarray:
+    """``data`` as a NumPy array of a supported dtype."""
+    if data is None:
+        data = []
+    if isinstance(data, (list, tuple)):
+        data = _plain(data)
+    elif hasattr(data, "__dlpack__") and not isinstance(data, (np.ndarray, np.generic)):
+        data = np.from_dlpack(data)
+    array = np.asarray(data)
+    if dtype is not None:
+        return array.astype(dtypes.as_dtype(dtype), copy=False)
+    if array.size == 0 and array.dtype == np.float64:
+        return array.astype(np.float32)
+    return array.astype(dtypes.default_dtype(array.dtype), copy=False)
+
+
+def _plain(data):
+    """Tensors inside lists as arrays, so that NumPy can stack them."""
+    return [item.numpy() if isinstance(item, Tensor) else _plain(item) if isinstance(item, (list, tuple)) else item for item in data]

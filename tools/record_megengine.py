@@ -1,0 +1,75 @@
+"""Ask MegEngine every case of tests/megengine and write its answers to tests/megengine/expected.json.
+
+    pip install megengine==1.13.0           # in an environment of its own, Python 3.10 or older
+    python tools/record_megengine.py        # all cases
+    python tools/record_megengine.py --check  # write nothing: replay what is recorded on MegEngine itself
+
+The file is sorted and has one line for each case, so that its diff shows what changed.
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent / "tests" / "megengine"
+EXPECTED = TESTS / "expected.json"
+LIBRARY = "megengine"
+
+sys.path.insert(0, str(TESTS))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="replay instead of recording")
+    parser.add_argument("--topic", default="", help="only the topics that begin so (with --check)")
+    options = parser.parse_args()
+
+    import megengine
+    import oracle
+
+    megengine.config.async_level = 0  # its asynchronous mode gave wrong numbers
+    megengine.set_log_level("ERROR")
+    warnings.simplefilter("ignore")
+    cases = [case for case in oracle.load_cases() if case.asked]
+    if options.check:
+        sys.exit(check(oracle, [case for case in cases if case.topic.startswith(options.topic)]))
+    answers = {}
+    for case in cases:
+        if case.name in answers.setdefault(case.topic, {}):
+            sys.exit(f"two cases are called {case}")
+        try:
+            answers[case.topic][case.name] = oracle.answer(LIBRARY, case)
+        except Exception as error:  # outside of the case's own text: its gradient, or a value that cannot be written down
+            sys.exit(f"{case}\n{type(error).__name__}: {str(error)[:400]}")
+    EXPECTED.write_text(dump(answers))
+    print(f"{len(cases)} cases, {EXPECTED.stat().st_size / 1000:.0f} kB")
+
+
+def check(oracle, cases):
+    """Replay on MegEngine what was recorded on it: the machinery must find nothing to complain of."""
+    answers = json.loads(EXPECTED.read_text())
+    failures = 0
+    for case in cases:
+        if case.differs:
+            continue
+        lines = oracle.agreement(LIBRARY, case, answers[case.topic][case.name])
+        failures += bool(lines)
+        for line in lines:
+            print(f"{case}\n    {line[:300]}")
+    print(f"{len(cases)} cases, {failures} failed")
+    return bool(failures)
+
+
+def dump(answers):
+    """JSON with a line for each case."""
+    topics = []
+    for topic in sorted(answers):
+        lines = [f"{json.dumps(name)}: {json.dumps(answers[topic][name], separators=(',', ':'), sort_keys=True)}" for name in sorted(answers[topic])]
+        topics.append(f"{json.dumps(topic)}: {{\n" + ",\n".join(lines) + "\n}")
+    return "{\n" + ",\n".join(topics) + "\n}\n"
+
+
+if __name__ == "__main__":
+    main()
