@@ -9,7 +9,8 @@ from typing import Any
 
 from . import tape as tapes
 from .errors import check
-from .kernel import executor
+from .kernel import executor, layout
+from .kernel.program import Program
 from .spec import Spec
 from .tape import Node, tape
 from .tensor import Tensor, _new
@@ -48,7 +49,7 @@ class Op:
     inputs: names of the tensor inputs; with ``variadic`` there is one name, for any number of them; ``optional`` of the last may be left out
     attrs:  names of the other arguments, with their defaults
     infer:  ``infer(*specs, **attrs) -> Spec or tuple of Specs``; the only place that raises for shapes, dtypes and devices
-    plan:   ``plan(op, specs, attrs, outputs) -> run``: the form, which knows how to make a kernel from ``code``
+    plan:   ``plan(op, specs, attrs, outputs) -> Plan``: the form, which knows how to make a kernel from ``code``
     code:   what the form needs: a scalar function, usually
     vjp:    input name -> gradient rule ``rule(g, ...)``, written with table ops; the names of its other parameters say what the tape must keep:
             an input or ``out``, ``<input>_spec`` or ``out_spec`` for the shape alone, an attribute, or ``index`` in a variadic op
@@ -56,7 +57,7 @@ class Op:
     sample: hypothesis strategy for calls, ``sample(draw) -> (inputs, attrs)``
     kinks:  inputs at which no gradient is checked
     errors: calls that must be refused
-    fast:   device kind -> twin planner of the same signature as ``plan`` without ``op``, returning None where it does not apply
+    function: for a composite, which has no kernel: what is called instead of `apply`
     """
 
     name: str
@@ -66,6 +67,7 @@ class Op:
     infer: Callable
     plan: Callable
     code: Any = None
+    function: Callable | None = None
     vjp: dict[str, Callable] = field(default_factory=dict)
     ref: Callable | None = None
     sample: Callable | None = None
@@ -92,7 +94,10 @@ class Op:
         self.recipes: dict[tuple, tuple] = {}
 
     def fast(self, device: str) -> Callable[[Callable], Callable]:
-        """Decorator: register ``planner(specs, attrs, outputs) -> run or None`` as this op's fast twin on "cpu" or "cuda"."""
+        """Decorator: register ``planner(specs, attrs, outputs)`` as this op's fast twin on "cpu" or "cuda".
+
+        It returns a Program for C-contiguous inputs, or None where it does not apply and the generic form is used.
+        """
 
         def register(planner: Callable) -> Callable:
             self.twins[device] = planner
@@ -103,6 +108,8 @@ class Op:
 
     def __call__(self, *inputs: Tensor, **attrs: Any):
         """Apply the op; attributes by keyword."""
+        if self.function is not None:
+            return self.function(*inputs, **attrs)
         if attrs.keys() - self.attrs.keys():
             raise TypeError(f"{self.name}: unknown arguments {sorted(attrs.keys() - self.attrs.keys())}, known are {list(self.attrs)}")
         values = tuple(attrs.get(name, default) for name, default in self.attrs.items())
@@ -191,10 +198,11 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
             outputs = (outputs,)
         device = (specs or outputs)[0].device
         twin = op.twins.get("cuda" if device.is_cuda else "cpu")
-        run = twin(specs, named, outputs) if twin else None
-        plan = Plan(outputs, run or op.plan(op, specs, named, outputs))
-        if isinstance(plan.run, tuple):  # the form lays out its output itself
-            plan = Plan(*plan.run)
+        plan = twin(specs, named, outputs) if twin else None
+        if plan is None:
+            plan = op.plan(op, specs, named, outputs)
+        elif isinstance(plan, Program):
+            plan = Plan(outputs, executor.compile(layout.on_contiguous(specs, plan)))
     if len(op.plans) >= _LIMIT:
         op.plans.clear()
     op.plans[key] = plan
@@ -296,7 +304,10 @@ def _pull(node: Node, gradients: list[Tensor | None]) -> list[Tensor | None]:
         if op.variadic:
             known["index"] = position
             known[op.inputs[0] + "_spec"] = specs
-        results.append(rule.function(*[known.get(need) for need in rule.needs]))
+        gradient = rule.function(*[known.get(need) for need in rule.needs])
+        if gradient is not None and gradient._spec.shape != specs[position].shape:  # the op broadcast this input
+            gradient = TABLE["sum_to"](gradient, shape=specs[position].shape)
+        results.append(gradient)
     return results
 
 

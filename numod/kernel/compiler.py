@@ -27,8 +27,8 @@ def _flags() -> compiler.Flags:
 
 
 @global_compiler_lock
-def emit(build: Callable[[], Callable], signature: str, symbol: str, machine: llvm.TargetMachine) -> bytes:
-    """Compile the function that ``build()`` returns to an object file that exports ``symbol``.
+def emit(name: str, build: Callable[[], Callable], signature: str, symbol: str, machine: llvm.TargetMachine) -> bytes:
+    """Compile the function that ``build()`` returns to an object file that exports ``symbol``; ``name`` is for messages.
 
     Raises CompileError with numba's own explanation if the function is not in the compilable subset of Python.
     """
@@ -39,12 +39,12 @@ def emit(build: Callable[[], Callable], signature: str, symbol: str, machine: ll
         function = build()
         unit = compiler.compile_extra(target.typing_context, target.target_context, function, args, result, _flags(), {})
     except errors.NumbaError as error:
-        raise CompileError(f"numba cannot compile this: {error}") from error
+        raise CompileError(f"{name}: numba cannot compile this: {error}") from error
     finally:
         config.DISABLE_JIT = disabled
     text = unit.library.get_llvm_str()
     if "picklebuf" in text:  # the constant an exception is made from
-        raise CompileError(f"{function.__name__}: a kernel may not raise")
+        raise CompileError(f"{name}: a kernel may not raise an exception")
     module = llvm.parse_assembly(_hide_all(text) + _entry(symbol, unit.fndesc.llvm_func_name, len(args), str(result)))
     module.verify()
     return machine.emit_object(module)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..spec import Spec
-from . import elementwise, rowwise, source
+from . import elementwise, layout, source
 from .program import Kernel, Program, Ref, Step
 
 GRAIN = 2048
@@ -40,7 +40,7 @@ def gather_program(
 
     shapes, space: how to see the inputs and the output, when not with their own shapes (the sizes must agree).
     """
-    steps, words, workspace = _contiguous(inputs)
+    steps, words, workspace = layout.contiguous(inputs)
     shapes = [spec.shape for spec in inputs] if shapes is None else list(shapes)
     space = output.shape if space is None else space
     kernel = _kernel("gather", code, inputs, output, dtype, shapes, space, len(integers))
@@ -65,11 +65,11 @@ def scatter_program(
     for extent in space:
         size *= extent
     if onto_first:
-        (start,) = elementwise.program(rowwise.identity, inputs[:1], [output], dtype).steps
+        (start,) = elementwise.program(layout.identity, inputs[:1], [output], dtype).steps
     else:
         (start,) = elementwise.program(zero, (), [output], dtype).steps
     first = int(onto_first)
-    steps, words, workspace = _contiguous(inputs[first:], first)
+    steps, words, workspace = layout.contiguous(inputs[first:], first)
     shapes = [spec.shape for spec in inputs[first:]] if shapes is None else list(shapes)
     kernel = _kernel("scatter-" + mode, code, inputs[first:], output, dtype, shapes, space, len(integers))
     words = [Ref("out"), *words, *space, *(extent for shape in shapes for extent in shape), *integers]
@@ -79,21 +79,6 @@ def scatter_program(
 
 def zero():
     return 0.0
-
-
-def _contiguous(inputs: Sequence[Spec], first: int = 0) -> tuple[list[Step], list[int | Ref], int]:
-    """Steps that copy strided inputs to the workspace, the words that name all inputs, and the workspace's bytes."""
-    steps: list[Step] = []
-    words: list[int | Ref] = []
-    workspace = 0
-    for i, spec in enumerate(inputs, first):
-        if spec.contiguous:
-            words.append(Ref("in", i))
-            continue
-        steps.append(rowwise.copy_step(spec, i, workspace))
-        words.append(Ref("tmp", 0, workspace))
-        workspace += (spec.nbytes + 127) // 64 * 64
-    return steps, words, workspace
 
 
 def _kernel(form: str, code: Callable, inputs, output, dtype, shapes, space, integers: int) -> Kernel:

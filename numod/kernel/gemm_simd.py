@@ -22,7 +22,7 @@ def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
         a, a_row, a_step, b, b_step, c, c_row, depth, start, bias, last = arguments
         v = Vectors(builder, lanes, real)
         mask = v.first(last)
-        a_rows = [builder.mul(a_row, word(i)) for i in range(rows)]
+        a_rows = v.multiples(a_row, rows)
         cells = [
             (v.offset(builder.add(c, builder.mul(c_row, word(i))), j * v.bytes), v.offset(bias, j * v.bytes), mask if j == columns - 1 else None)
             for i in range(rows)
@@ -86,7 +86,7 @@ def _copy_rows(lanes: int, real: str) -> Emit:
 
 
 def _transpose_block(lanes: int, real: str) -> Emit:
-    """target[j, i] = source[i, j] for i < ``rows``, j < ``columns`` (at most ``lanes`` each); the rest of a row is zeros."""
+    """target[j, i] = source[i, j] for i < ``rows``, j < ``columns``, at most ``lanes`` each; strides in bytes."""
 
     def emit(builder, arguments):
         source, source_row, target, target_row, rows, columns = arguments
@@ -96,12 +96,13 @@ def _transpose_block(lanes: int, real: str) -> Emit:
             present = builder.icmp_signed("<", word(i), rows)
             count = builder.select(present, columns, word(0))
             lines.append(v.load(builder.add(source, builder.mul(source_row, word(i))), v.first(count)))
+        filled = v.first(rows)
         after = builder.append_basic_block("after")
         for j, line in enumerate(v.transpose(lines)):
             wanted = builder.append_basic_block("column")
             builder.cbranch(builder.icmp_signed("<", word(j), columns), wanted, after)
             builder.position_at_end(wanted)
-            v.store(line, builder.add(target, builder.mul(target_row, word(j))))
+            v.store(line, builder.add(target, builder.mul(target_row, word(j))), filled)
         builder.branch(after)
         builder.position_at_end(after)
 

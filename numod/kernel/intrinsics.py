@@ -213,3 +213,33 @@ def checked(index, size, error):
         store(error, 1)
         return 0
     return index
+
+
+def _rounding(name):
+    """A function of LLVM's that keeps its argument's dtype and is vectorised; integers are left as they are."""
+
+    @intrinsic
+    def function(typing, value):
+        def generate(context, builder, signature, args):
+            if not isinstance(value, types.Float):
+                return args[0]
+            kind = args[0].type
+            target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), f"llvm.{name}.f{value.bitwidth}")
+            return builder.call(target, args)
+
+        return value(value), generate
+
+    return function
+
+
+floor, ceil, trunc, sqrt = (_rounding(name) for name in ("floor", "ceil", "trunc", "sqrt"))
+
+
+@intrinsic
+def fmod(typing, left, right):
+    """The remainder with the sign of ``left``, as C's fmod."""
+
+    def generate(context, builder, signature, args):
+        return builder.frem(*args)
+
+    return left(left, left), generate

@@ -26,7 +26,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..spec import Spec
-from . import elementwise, source
+from . import layout as layouts
+from . import source
 from .program import Kernel, Program, Ref, Step
 
 TILE = 64  # rows walked together
@@ -76,7 +77,7 @@ def program(code: Callable, inputs: Sequence[Spec], output: Spec, axes: tuple[in
             words.append(Ref("in", i))
             continue
         moved = Spec.of(tuple(spec.shape[a] for a in order), spec.dtype, spec.device, tuple(spec.strides[a] for a in order))
-        steps.append(copy_step(moved, i, workspace))
+        steps.append(layouts.copy_step(moved, i, workspace))
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
     a, r1, b, r2 = found
@@ -87,20 +88,6 @@ def program(code: Callable, inputs: Sequence[Spec], output: Spec, axes: tuple[in
     words += [a, r1, b, r2]
     steps.append(Step(kernel, a * b, tuple(words), grain, scratch=16 * TILE * stages_of(code)))
     return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
-
-
-def copy_step(spec: Spec, index: int, offset: int) -> Step:
-    """Copies input ``index``, seen as ``spec``, to C order at ``offset`` in the workspace."""
-    packed = Spec.of(spec.shape, spec.dtype, spec.device)
-    (step,) = elementwise.program(identity, [spec], [packed], spec.dtype).steps
-    words = tuple(
-        Ref("tmp", 0, offset) if isinstance(w, Ref) and w.space == "out" else Ref("in", index) if isinstance(w, Ref) else w for w in step.words
-    )
-    return Step(step.kernel, step.n, words, step.grain)
-
-
-def identity(x):
-    return x
 
 
 @functools.cache

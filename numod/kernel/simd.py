@@ -42,6 +42,20 @@ class Vectors:
     def _pointer(self, address: Value, pointee: ir.Type) -> Value:
         return self.builder.inttoptr(address, pointee.as_pointer())
 
+    def multiples(self, stride: Value, count: int) -> list[Value]:
+        """0, 1, ... count - 1 times ``stride``, in a form that x86 adds to an address for free.
+
+        LLVM would step from one to the next in the inner loop, and those additions take issue slots from the arithmetic
+        (a third of a 14-row tile's speed). Odd multiples go through an empty asm, which hides that they are related.
+        """
+        opaque = ir.InlineAsm(ir.FunctionType(I64, [I64]), "", "=r,0")
+        odd = {i: self.builder.call(opaque, [self.builder.mul(stride, word(i))]) for i in range(1, count, 2)}
+        found = [word(0)]
+        for i in range(1, count):
+            shift = (i & -i).bit_length() - 1
+            found.append(self.builder.shl(odd[i >> shift], word(shift)))
+        return found
+
     # memory
 
     def load(self, address: Value, mask: Value | None = None) -> Value:

@@ -2,7 +2,7 @@
 
 What an author writes is plain Python: ``0.5 * x``, ``math.exp(x)``, helper functions, constants of the module. What a kernel needs is one dtype:
 numba would compute ``0.5 * x`` in float64 whatever ``x`` is, and calls to libm would keep loops from being vectorised. So
-literals are wrapped in the kernel's dtype, and functions of ``math`` are replaced by those of `mathf` for float32.
+literals are wrapped in the kernel's dtype, functions of ``math`` are replaced by twins that keep it, and ``a if INTEGER else b`` is decided by it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..errors import CompileError
 from . import inline
 
 _KEPT = {"abs", "min", "max", "range", "len", "int", "float", "bool", "round", "divmod"}
+_PROVIDED = ("floor", "ceil", "trunc", "sqrt", "fmod")  # by `intrinsics`, for all dtypes
 _numbers = itertools.count()
 
 
@@ -125,9 +126,12 @@ class Translated:
             return ast.Constant(bool(value))
         if isinstance(value, (int, float, np.number)):
             return self.literal(value.item() if isinstance(value, np.number) else value)
-        replacement = _mathf(value, self.dtype)
-        if replacement is not None:
-            value = replacement
+        twin = _twin(value, self.dtype)
+        if twin is not None:
+            value = twin
+        elif getattr(math, getattr(value, "__name__", ""), None) is value:
+            self.namespace["math"] = math
+            return ast.Attribute(ast.Name("math", ast.Load()), value.__name__, ast.Load())
         if isinstance(value, types.FunctionType):
             label = self._done.get(id(value))
             if label is None:
@@ -142,12 +146,11 @@ class Translated:
         """A number in the kernel's dtype."""
         if self.dtype is None:
             return ast.Constant(value)
-        constant: ast.expr = ast.Constant(value)
         if isinstance(value, float) and not math.isfinite(value):
-            constant = ast.Call(ast.Name("float", ast.Load()), [ast.Constant(repr(value))], [])
-            self.namespace[f"float_{repr(value).replace('-', 'm')}"] = self.dtype.type(value)
-            return ast.Name(f"float_{repr(value).replace('-', 'm')}", ast.Load())
-        return ast.Call(ast.Name(f"to_{self.dtype}", ast.Load()), [constant], [])
+            label = f"float_{'minus_' if value < 0 else ''}{abs(value)}"
+            self.namespace[label] = self.dtype.type(value)
+            return ast.Name(label, ast.Load())
+        return ast.Call(ast.Name(f"to_{self.dtype}", ast.Load()), [ast.Constant(value)], [])
 
 
 class _Resolve(ast.NodeTransformer):
@@ -158,6 +161,12 @@ class _Resolve(ast.NodeTransformer):
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return self.target.literal(node.value) if isinstance(node.value, float) else node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        """``a if INTEGER else b`` is decided here, by the dtype that the code is for."""
+        if isinstance(node.test, ast.Name) and node.test.id == "INTEGER":
+            return self.visit(node.body if self.target.dtype is not None and self.target.dtype.kind in "iu" else node.orelse)
+        return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if isinstance(node.value, ast.Name) and node.value.id not in self.local:
@@ -175,11 +184,18 @@ class _Resolve(ast.NodeTransformer):
         return self.target.reference(node.id, value)
 
 
-def _mathf(value: Any, dtype: np.dtype | None) -> Callable | None:
-    """The vectorisable float32 twin of a function of ``math``, if there is one."""
-    if dtype != np.float32 or config.interpret or not isinstance(value, types.BuiltinFunctionType):
+def _twin(value: Any, dtype: np.dtype | None) -> Callable | None:
+    """What stands in for a function of ``math``: one that keeps the dtype, can be vectorised, and never raises."""
+    if getattr(math, getattr(value, "__name__", ""), None) is not value:
         return None
-    return getattr(importlib.import_module("numod.kernel.mathf"), value.__name__, None)
+    name = value.__name__
+    if config.interpret:
+        return getattr(np, name) if name != "erf" else value
+    if dtype == np.float32:
+        twin = getattr(importlib.import_module("numod.kernel.mathf"), name, None)
+        if twin is not None:
+            return twin
+    return getattr(backend(), name) if name in _PROVIDED else None
 
 
 def parse(function: Callable) -> ast.FunctionDef:

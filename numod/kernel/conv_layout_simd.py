@@ -1,0 +1,170 @@
+"""Builders of the kernels that lay data out for the convolution kernels: padded or transposed images, packed weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numba.core import types
+
+from .gemm_simd import transposer
+from .intrinsics import inner, load, pointer
+from .simd import Emit, Vectors, native
+
+SIZE = 4  # bytes of a float32
+
+
+def _zeros(lanes: int) -> Emit:
+    """Fill ``count`` vectors with zeros."""
+
+    def emit(builder, arguments):
+        v = Vectors(builder, lanes)
+
+        def one(state):
+            v.store(v.zero, state[0])
+            return [v.offset(state[0], v.bytes)]
+
+        v.loop(arguments[1], arguments[:1], one)
+
+    return emit
+
+
+@inner
+def _fill_zero(address, count):
+    values = pointer(address, types.float32)
+    for i in range(count):
+        values[i] = types.float32(0)
+
+
+def pad() -> Callable:
+    """Copy images into a frame of zeros: the range counts planes (image, channel).
+
+    Source place j along an axis goes to place ``before + j`` of the frame if it has that place. A row of the frame is cut
+    into ``phases``: places that are congruent modulo ``phases`` lie together, so that a reader with this stride finds its
+    next value beside the last one.
+    """
+
+    def kernel(begin, end, args, scratch):
+        source, frame = load(args + 8), load(args + 16)
+        size_d, size_h, size_w = load(args + 24), load(args + 32), load(args + 40)
+        before_d, before_h, before_w = load(args + 48), load(args + 56), load(args + 64)
+        frame_d, frame_h, columns = load(args + 72), load(args + 80), load(args + 88)  # columns of a phase
+        phases, frame_channel, plane0 = load(args + 96), load(args + 104), load(args + 112)
+        for plane in range(begin, end):
+            for row in range(frame_d * frame_h):
+                d, h = row // frame_h - before_d, row % frame_h - before_h
+                target = frame + plane * frame_channel + row * phases * columns * SIZE
+                if d < 0 or h < 0 or d >= size_d or h >= size_h:
+                    _fill_zero(target, phases * columns)
+                    continue
+                line = source + (((plane0 + plane) * size_d + d) * size_h + h) * size_w * SIZE
+                for phase in range(phases):
+                    # place i of the phase is place i * phases + phase of the frame
+                    first = min(columns, max(0, (before_w - phase + phases - 1) // phases))
+                    last = max(first, min(columns, (size_w + before_w - phase + phases - 1) // phases))
+                    start = target + phase * columns * SIZE
+                    _fill_zero(start, first)
+                    to = pointer(start + first * SIZE, types.float32)
+                    from_ = pointer(line + (first * phases + phase - before_w) * SIZE, types.float32)
+                    for i in range(last - first):
+                        to[i] = from_[i * phases]
+                    _fill_zero(start + last * SIZE, columns - last)
+
+    return kernel
+
+
+def interleave_images(lanes: int) -> Callable:
+    """Transpose blocks of ``lanes`` images so that a vector holds one place of every image: the range counts (block, channel).
+
+    The frame around each image is filled with zeros, and so are the lanes of images that do not exist.
+    """
+    transpose_block = transposer(lanes, "float32")
+    zeros = native(f"zeros.{lanes}", 2, _zeros(lanes))
+    vector = lanes * SIZE
+
+    def kernel(begin, end, args, scratch):
+        source, frame = load(args + 8), load(args + 16)
+        size_d, size_h, size_w = load(args + 24), load(args + 32), load(args + 40)
+        before_d, before_h, before_w = load(args + 48), load(args + 56), load(args + 64)
+        frame_d, frame_h, frame_w = load(args + 72), load(args + 80), load(args + 88)
+        frame_channel, channels, images, block0 = load(args + 96), load(args + 104), load(args + 112), load(args + 120)
+        image_bytes = channels * size_d * size_h * size_w * SIZE
+        first = min(frame_w, max(0, before_w))
+        last = max(first, min(frame_w, before_w + size_w))
+        for index in range(begin, end):
+            image = (block0 + index // channels) * lanes
+            plane = source + image * image_bytes + index % channels * (size_d * size_h * size_w * SIZE)
+            for row in range(frame_d * frame_h):
+                d, h = row // frame_h - before_d, row % frame_h - before_h
+                target = frame + index * frame_channel + row * frame_w * vector
+                if d < 0 or h < 0 or d >= size_d or h >= size_h:
+                    zeros((target, frame_w))
+                    continue
+                zeros((target, first))
+                for w in range(first, last, lanes):
+                    line = plane + ((d * size_h + h) * size_w + w - before_w) * SIZE
+                    transpose_block((line, image_bytes, target + w * vector, vector, min(lanes, images - image), min(lanes, last - w)))
+                zeros((target + last * vector, frame_w - last))
+
+    return kernel
+
+
+def pack_weights(rows: int) -> Callable:
+    """Weights in the order the tiles read them: (group, tile of output channels, tap, input channel, row of the tile).
+
+    The range counts (group, tile). Any subset of the taps in any order, with input and output channels exchanged or not,
+    is a matter of strides, which are in elements.
+    """
+
+    def kernel(begin, end, args, scratch):
+        weights, packed = pointer(load(args + 8), types.float32), pointer(load(args + 16), types.float32)
+        outputs, inputs = load(args + 24), load(args + 32)
+        taps_d, taps_h, taps_w = load(args + 40), load(args + 48), load(args + 56)
+        group_step, output_step, input_step = load(args + 64), load(args + 72), load(args + 80)
+        first, step_d, step_h, step_w = load(args + 88), load(args + 96), load(args + 104), load(args + 112)
+        tiles = (outputs + rows - 1) // rows
+        for index in range(begin, end):
+            output = min(index % tiles * rows, outputs - rows)
+            source = index // tiles * group_step + output * output_step + first
+            at = index * (taps_d * taps_h * taps_w * inputs * rows)
+            for d in range(taps_d):
+                for h in range(taps_h):
+                    for w in range(taps_w):
+                        here = source + d * step_d + h * step_h + w * step_w
+                        for i in range(inputs):
+                            for row in range(rows):
+                                packed[at + row] = weights[here + i * input_step + row * output_step]
+                            at += rows
+
+    return kernel
+
+
+def merge_phases() -> Callable:
+    """Put the interleaved parts of a strided data gradient together: the range counts planes (image, channel).
+
+    Part (a, b, c) holds the places that are congruent to (a, b, c) modulo the strides; parts without taps do not exist and
+    read as zeros (their offset is -1).
+    """
+
+    def kernel(begin, end, args, scratch):
+        parts, output = load(args + 8), load(args + 16)
+        size_d, size_h, size_w = load(args + 24), load(args + 32), load(args + 40)
+        stride_d, stride_h, stride_w = load(args + 48), load(args + 56), load(args + 64)
+        for plane in range(begin, end):
+            for d in range(size_d):
+                for h in range(size_h):
+                    to = pointer(output + ((plane * size_d + d) * size_h + h) * size_w * SIZE, types.float32)
+                    for phase in range(stride_w):
+                        offset = load(args + 72 + 8 * ((d % stride_d * stride_h + h % stride_h) * stride_w + phase))
+                        width = (size_w - phase + stride_w - 1) // stride_w
+                        if offset < 0:
+                            for w in range(width):
+                                to[w * stride_w + phase] = types.float32(0)
+                            continue
+                        depth = (size_d - d % stride_d + stride_d - 1) // stride_d
+                        height = (size_h - h % stride_h + stride_h - 1) // stride_h
+                        row = (plane * depth + d // stride_d) * height + h // stride_h
+                        from_ = pointer(parts + offset + row * width * SIZE, types.float32)
+                        for w in range(width):
+                            to[w * stride_w + phase] = from_[w]
+
+    return kernel

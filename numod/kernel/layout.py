@@ -1,0 +1,65 @@
+"""Strided inputs for kernels that want C order: steps that copy them first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..spec import Spec
+from . import elementwise
+from .program import Program, Ref, Step
+
+
+def identity(x):
+    """The scalar code of a copy or a cast."""
+    return x
+
+
+def copy_step(spec: Spec, index: int, offset: int) -> Step:
+    """Copies input ``index``, seen as ``spec``, to C order at ``offset`` in the workspace."""
+    (step,) = elementwise.program(identity, [spec], [spec.like()], spec.dtype).steps
+    return relocate(step, out=Ref("tmp", 0, offset), first_input=index)
+
+
+def relocate(step: Step, out: Ref, first_input: int) -> Step:
+    """The step with its output at ``out`` and its inputs numbered from ``first_input``."""
+
+    def move(word: int | Ref) -> int | Ref:
+        if not isinstance(word, Ref):
+            return word
+        return out if word.space == "out" else Ref(word.space, word.index + first_input, word.offset)
+
+    return replace(step, words=tuple(move(word) for word in step.words))
+
+
+def contiguous(inputs: Sequence[Spec], first: int = 0) -> tuple[list[Step], list[Ref], int]:
+    """(steps, where, bytes): copies of the strided inputs into a workspace, and where each input is after them."""
+    steps: list[Step] = []
+    where: list[Ref] = []
+    workspace = 0
+    for i, spec in enumerate(inputs, first):
+        if spec.contiguous:
+            where.append(Ref("in", i))
+            continue
+        steps.append(copy_step(spec, i, workspace))
+        where.append(Ref("tmp", 0, workspace))
+        workspace += (spec.nbytes + 127) // 64 * 64
+    return steps, where, workspace
+
+
+def on_contiguous(inputs: Sequence[Spec], program: Program) -> Program:
+    """``program``, which was made for C-contiguous inputs, on inputs of any strides."""
+    steps, where, extra = contiguous(inputs)
+    if not steps:
+        return program
+
+    def move(word: int | Ref) -> int | Ref:
+        if not isinstance(word, Ref) or word.space == "out":
+            return word
+        if word.space == "tmp":
+            return Ref("tmp", 0, word.offset + extra)
+        at = where[word.index]
+        return Ref(at.space, at.index, at.offset + word.offset)
+
+    moved = [replace(step, words=tuple(move(word) for word in step.words)) for step in program.steps]
+    return replace(program, steps=(*steps, *moved), workspace=program.workspace + extra)

@@ -1,0 +1,78 @@
+"""Normalization within one sample: over trailing axes, or over groups of channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import functional as F
+from ..tensor import Parameter
+from . import init
+from .module import Module
+
+
+class _Norm(Module):
+    """A weight and a bias of one shape, or neither."""
+
+    def __init__(self, shape: tuple[int, ...], eps: float, affine: bool, name: str | None):
+        super().__init__(name=name)
+        self.eps = eps
+        self.affine = affine
+        self.weight = Parameter(np.zeros(shape, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(shape, np.float32)) if affine else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights 1 and biases 0."""
+        if self.weight is not None and self.bias is not None:
+            init.ones_(self.weight)
+            init.zeros_(self.bias)
+
+
+class LayerNorm(_Norm):
+    """Normalize the trailing axes of each sample to mean 0 and variance 1, then scale and shift.
+
+    Shape: (..., *normalized_shape) -> the same.
+    Parameters: weight and bias of shape ``normalized_shape``, or None with ``affine=False``.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.LayerNorm(2, eps=0.0)(nm.Tensor([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    def __init__(
+        self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, affine: bool = True, name: str | None = None
+    ):
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        super().__init__(shape, eps, affine, name)
+        self.normalized_shape = shape
+
+    def forward(self, x):
+        return F.layer_norm(x, self.normalized_shape, self.affine, self.weight, self.bias, self.eps)
+
+    def _module_info_string(self) -> str:
+        return f"normalized_shape={self.normalized_shape}, eps={self.eps}, affine={self.affine}"
+
+
+class GroupNorm(_Norm):
+    """Normalize groups of channels of each sample to mean 0 and variance 1, then scale and shift each channel.
+
+    Shape: (N, num_channels, H, W) -> the same.
+    Parameters: weight and bias (num_channels,), or None with ``affine=False``.
+
+    >>> import numod.functional as F, numod.module as M
+    >>> M.GroupNorm(2, 4)(F.ones((1, 4, 3, 3))).shape
+    (1, 4, 3, 3)
+    """
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, name: str | None = None):
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: num_channels must be a multiple of num_groups={num_groups}, got {num_channels}")
+        super().__init__((num_channels,), eps, affine, name)
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+
+    def forward(self, x):
+        return F.group_norm(x, self.num_groups, self.affine, self.weight, self.bias, self.eps)
+
+    def _module_info_string(self) -> str:
+        return f"groups={self.num_groups}, channels={self.num_channels}, eps={self.eps}, affine={self.affine}"

@@ -1,0 +1,199 @@
+"""Reductions over axes, and what is normalised along them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import check
+from ..forms import composite, rowwise
+from ..spec import Spec
+from .compare import equal
+from .math import add, div, exp, mul, sub
+from .view import astype, broadcast_to, reshape
+
+
+def spread(g, spec: Spec, axis: tuple[int, ...]):
+    """A reduced tensor (with or without its reduced axes) broadcast back to ``spec``'s shape."""
+    kept = tuple(1 if i in axis else extent for i, extent in enumerate(spec.shape))
+    return broadcast_to(reshape(g, shape=kept), shape=spec.shape)
+
+
+def _ref(function, **fixed):
+    return lambda *xs, axis, keepdims=False: function(*xs, axis=axis, keepdims=keepdims, **fixed)
+
+
+@rowwise(ref=_ref(np.sum), per="row", vjp={"x": lambda g, x_spec, axis: spread(g, x_spec, axis)})
+def sum(x):
+    """The sum over ``axis``; accumulated in float64 (int64)."""
+    return fold(add, x)  # noqa: F821
+
+
+@rowwise(ref=_ref(np.mean), per="row", takes="float", vjp={"x": lambda g, x_spec, axis: spread(_scaled(g, x_spec, axis), x_spec, axis)})
+def mean(x):
+    """The mean over ``axis``; NaN of an empty row."""
+    return fold(add, x) / count  # noqa: F821
+
+
+def _scaled(g, spec: Spec, axis: tuple[int, ...]):
+    """``g`` divided by the number of elements in a row."""
+    size = math.prod(spec.shape[i] for i in axis)
+    return g if size == 0 else mul(g, scalar(1 / size, g))
+
+
+def scalar(value: float, like):
+    """A 0-d tensor of the dtype and device of ``like``."""
+    from ..constants import constant
+
+    return constant(value, like.dtype, like.device)
+
+
+@rowwise(
+    ref=_ref(np.var),
+    per="row",
+    takes="float",
+    vjp={"x": lambda g, x, x_spec, axis: mul(spread(_scaled(add(g, g), x_spec, axis), x_spec, axis), centered(x, axis=axis))},
+)
+def var(x):
+    """The mean squared deviation from the mean over ``axis`` (divided by the count, not the count less 1)."""
+    mean = fold(add, x) / count  # noqa: F821
+    return fold(add, (x - mean) * (x - mean)) / count  # noqa: F821
+
+
+@rowwise(
+    ref=lambda x, axis: x - x.mean(axis=axis, keepdims=True),
+    per="element",
+    takes="float",
+    vjp={"x": lambda g, axis: sub(g, mean(g, axis=axis, keepdims=True))},
+)
+def centered(x):
+    """The deviation of each element from the mean over ``axis``."""
+    mean = fold(add, x) / count  # noqa: F821
+    return x - mean
+
+
+def _share(g, x, out, x_spec, axis):
+    """The gradient of a maximum or minimum: shared evenly among the tied elements."""
+    hit = astype(equal(x, spread(out, x_spec, axis)), dtype=x_spec.dtype)
+    return mul(hit, spread(div(g, reshape(sum(hit, axis=axis), shape=g.shape)), x_spec, axis))
+
+
+@rowwise(ref=_ref(np.max), per="row", empty=False, vjp={"x": _share})
+def max(x):
+    """The largest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
+    return fold(max, x)  # noqa: F821
+
+
+@rowwise(ref=_ref(np.min), per="row", empty=False, vjp={"x": _share})
+def min(x):
+    """The smallest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
+    return fold(min, x)  # noqa: F821
+
+
+@rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmax, x, axis, keepdims), per="row", empty=False, gives="int32")
+def argmax(x):
+    """The (flat) index over ``axis`` of the first largest value; NaN counts as largest."""
+    top = fold(max, x)  # noqa: F821
+    return first(x == top or x != x)  # noqa: F821
+
+
+@rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmin, x, axis, keepdims), per="row", empty=False, gives="int32")
+def argmin(x):
+    """The (flat) index over ``axis`` of the first smallest value; NaN counts as smallest."""
+    low = fold(min, x)  # noqa: F821
+    return first(x == low or x != x)  # noqa: F821
+
+
+def _arg(function, x, axis, keepdims):
+    kept = [i for i in range(x.ndim) if i not in axis]
+    rows = x.transpose(kept + list(axis)).reshape([x.shape[i] for i in kept] + [-1])
+    found = function(rows.real if np.iscomplexobj(rows) else rows, axis=-1)
+    return found.reshape([1 if i in axis else n for i, n in enumerate(x.shape)]) if keepdims else found
+
+
+@rowwise(
+    ref=lambda x, axis: np.prod(x, axis=axis, keepdims=True) / x,
+    per="element",
+    takes="float",
+    domain=(0.5, 2.0),
+    vjp={"x": lambda g, x, out, axis: div(sub(broadcast_to(sum(mul(g, out), axis=axis, keepdims=True), shape=g.shape), mul(g, out)), x)},
+)
+def prod_others(x):
+    """For each element the product of the others over ``axis``, exact with zeros: the derivative of `prod`."""
+    zeros = fold(add, 1.0 if x == 0 else 0.0)  # noqa: F821
+    product = fold(mul, 1.0 if x == 0 else x)  # noqa: F821
+    return (0.0 if zeros > 1 else product if x == 0 else 0.0) if zeros > 0 else product / x
+
+
+@rowwise(
+    ref=_ref(np.prod),
+    per="row",
+    domain=(-2.0, 2.0),
+    vjp={"x": lambda g, x, x_spec, axis: mul(spread(g, x_spec, axis), prod_others(x, axis=axis))},
+)
+def prod(x):
+    """The product over ``axis``."""
+    return fold(mul, x)  # noqa: F821
+
+
+@rowwise(
+    ref=lambda x, axis: np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True),
+    per="element",
+    takes="float",
+    vjp={"x": lambda g, out, axis: mul(out, sub(g, sum(mul(g, out), axis=axis, keepdims=True)))},
+)
+def softmax(x):
+    """``exp(x) / sum(exp(x))`` over ``axis``, computed from the largest value down so that nothing overflows."""
+    top = fold(max, x)  # noqa: F821
+    total = fold(add, math.exp(x - top))  # noqa: F821
+    return math.exp(x - top) / total
+
+
+@rowwise(
+    ref=lambda x, axis: x - np.log(np.exp(x).sum(axis=axis, keepdims=True)),
+    per="element",
+    takes="float",
+    vjp={"x": lambda g, out, axis: sub(g, mul(exp(out), sum(g, axis=axis, keepdims=True)))},
+)
+def logsoftmax(x):
+    """The logarithm of `softmax`."""
+    top = fold(max, x)  # noqa: F821
+    total = math.log(fold(add, math.exp(x - top)))  # noqa: F821
+    return x - top - total
+
+
+@rowwise(
+    ref=lambda x, axis, keepdims=False: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
+    per="row",
+    takes="float",
+    empty=False,
+    vjp={"x": lambda g, x, x_spec, axis: mul(spread(g, x_spec, axis), softmax(x, axis=axis))},
+)
+def logsumexp(x):
+    """``log(sum(exp(x)))`` over ``axis``."""
+    top = fold(max, x)  # noqa: F821
+    base = top if top - top == 0 else 0.0  # infinite values must not become NaN
+    return base + math.log(fold(add, math.exp(x - base)))  # noqa: F821
+
+
+def _sum_to_ref(x, shape):
+    missing = x.ndim - len(shape)
+    axes = (*range(missing), *(i + missing for i, n in enumerate(shape) if n == 1 and x.shape[i + missing] != 1))
+    return x.sum(axis=axes).reshape(shape)
+
+
+def _sum_to_sample(draw):
+    small, large = draw.broadcast_pair()
+    return (draw.array(large),), {"shape": small}
+
+
+@composite(ref=_sum_to_ref, sample=_sum_to_sample, inputs=("x",), attrs={"shape": None})
+def sum_to(x, *, shape):
+    """The sum over the axes along which ``shape`` was broadcast to the shape of ``x``: the transpose of `broadcast_to`."""
+    missing = x.ndim - len(shape)
+    check(missing >= 0, "sum_to: cannot sum shape {} to {}", x.shape, shape)
+    axes = (*range(missing), *(i + missing for i, n in enumerate(shape) if n == 1 and x.shape[i + missing] != 1))
+    return reshape(sum(x, axis=axes), shape=shape) if axes else x
+
+

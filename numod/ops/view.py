@@ -1,0 +1,160 @@
+"""Ops that see the same memory in another way, and casts and copies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..dtype import as_dtype, is_float
+from ..errors import check
+from ..forms import broadcast, run_elementwise, view
+from ..kernel import layout
+from ..op import Op, Plan, register
+from ..spec import Spec
+
+
+def _astype_infer(x: Spec, *, dtype: np.dtype) -> Spec:
+    return x.like(dtype=as_dtype(dtype))
+
+
+def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
+    (spec,), (out,) = specs, outs
+    code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and not is_float(out.dtype) else layout.identity
+    return Plan(outs, run_elementwise(code, specs, outs, spec.dtype))
+
+
+def truth(x):
+    """A number as a bool."""
+    return x != 0
+
+
+def truncate(x):
+    """A float as an integer: through int64, so that what does not fit wraps and NaN is the smallest int32."""
+    return int(x)
+
+
+def _astype_sample(draw):
+    source, target = (draw.choice(["float32", "float64", "int32", "uint8", "bool"]) for _ in range(2))
+    return (draw.array(draw.shape(), np.dtype(source), 0.0, 100.0),), {"dtype": np.dtype(target)}
+
+
+def _astype_gradient(g, x_spec, dtype):
+    return astype(g, dtype=x_spec.dtype) if is_float(np.dtype(dtype)) and x_spec.is_float else None
+
+
+astype = register(
+    Op(
+        "astype",
+        "The values in another dtype; floats are truncated toward zero, integers wrap.",
+        ("x",),
+        {"dtype": None},
+        _astype_infer,
+        _astype_plan,
+        layout.identity,
+        None,
+        {"x": _astype_gradient},
+        lambda x, dtype: x.astype(np.int64).astype(dtype) if x.dtype.kind == "f" and dtype.kind in "iu" else x.astype(dtype),
+        _astype_sample,
+    )
+)
+
+
+def resolve_shape(name: str, spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """``shape`` with its -1 replaced by what is left."""
+    check(shape.count(-1) <= 1 and all(extent >= -1 for extent in shape), "{}: cannot see shape {} as {}", name, spec.shape, shape)
+    if -1 in shape:
+        known = math.prod(extent for extent in shape if extent != -1)
+        check(known > 0 and spec.size % known == 0, "{}: cannot see shape {} as {}", name, spec.shape, shape)
+        shape = tuple(spec.size // known if extent == -1 else extent for extent in shape)
+    check(math.prod(shape) == spec.size, "{}: cannot see shape {} as {}", name, spec.shape, shape)
+    return shape
+
+
+def _reshape_sample(draw):
+    shape = draw.shape(min_rank=1)
+    cut = draw.integer(0, len(shape))
+    return (draw.array(shape),), {"shape": (math.prod(shape[:cut]), *shape[cut:])}
+
+
+@view(
+    ref=lambda x, shape: x.reshape(shape),
+    attrs={"shape": None},
+    vjp={"x": lambda g, x_spec: reshape(g, shape=x_spec.shape)},
+    sample=_reshape_sample,
+)
+def reshape(x, *, shape):
+    """The same elements in C order with another shape; one extent may be -1."""
+    shape = resolve_shape("reshape", x, shape)
+    return (x.like(shape), 0) if x.contiguous else None
+
+
+def _transpose_sample(draw):
+    shape = draw.shape()
+    return (draw.array(shape),), {"axes": draw.permutation(len(shape))}
+
+
+@view(
+    ref=lambda x, axes: x.transpose(axes),
+    attrs={"axes": None},
+    vjp={"x": lambda g, axes: transpose(g, axes=tuple(int(i) for i in np.argsort(axes)))},
+    sample=_transpose_sample,
+)
+def transpose(x, *, axes):
+    """The axes in another order."""
+    check(sorted(axes) == list(range(x.ndim)), "transpose: axes {} are not a permutation of the {} axes", axes, x.ndim)
+    return Spec.of(tuple(x.shape[a] for a in axes), x.dtype, x.device, tuple(x.strides[a] for a in axes)), 0
+
+
+def _broadcast_sample(draw):
+    small, large = draw.broadcast_pair()
+    return (draw.array(small),), {"shape": large}
+
+
+@view(
+    ref=np.broadcast_to,
+    attrs={"shape": None},
+    vjp={"x": lambda g, x_spec: _table("sum_to")(g, shape=x_spec.shape)},
+    sample=_broadcast_sample,
+)
+def broadcast_to(x, *, shape):
+    """Repeat along axes of extent 1 and along new leading axes, without a copy."""
+    check(broadcast("broadcast_to", [x.shape, shape]) == shape, "broadcast_to: cannot broadcast shape {} to {}", x.shape, shape)
+    missing = len(shape) - x.ndim
+    strides = (0,) * missing + tuple(
+        0 if own == 1 and wanted != 1 else stride for own, wanted, stride in zip(x.shape, shape[missing:], x.strides, strict=True)
+    )
+    return Spec.of(shape, x.dtype, x.device, strides), 0
+
+
+def _table(name: str) -> Op:
+    from ..op import TABLE
+
+    return TABLE[name]
+
+
+def _slice_sample(draw):
+    shape = draw.shape(min_rank=1)
+    starts = tuple(draw.integer(0, extent) for extent in shape)
+    steps = tuple(draw.integer(1, 3) for _ in shape)
+    counts = tuple(draw.integer(0, max(0, -(-(n - a) // s))) for n, a, s in zip(shape, starts, steps, strict=True))
+    return (draw.array(shape),), {"start": starts, "count": counts, "step": steps}
+
+
+def _slice_ref(x, start, count, step):
+    return x[tuple(slice(a, a + n * s if n else a, s) for a, n, s in zip(start, count, step, strict=True))]
+
+
+@view(
+    ref=_slice_ref,
+    attrs={"start": None, "count": None, "step": None},
+    vjp={"x": lambda g, x_spec, start, step: _table("unslice")(g, shape=x_spec.shape, start=start, step=step)},
+    sample=_slice_sample,
+)
+def slice_view(x, *, start, count, step):
+    """``count`` elements of each axis from ``start`` on, ``step`` (at least 1) apart."""
+    for axis, (extent, a, n, s) in enumerate(zip(x.shape, start, count, step, strict=True)):
+        check(s >= 1 and 0 <= a <= extent and (n == 0 or a + (n - 1) * s < extent), "slice: axis {} of size {}: {} elements from {} by {}", axis, extent, n, a, s)
+    offset = sum(a * stride for a, stride in zip(start, x.strides, strict=True)) if 0 not in count else 0
+    strides = tuple(stride * s for stride, s in zip(x.strides, step, strict=True))
+    return Spec.of(tuple(count), x.dtype, x.device, strides), offset * x.dtype.itemsize

@@ -1,0 +1,252 @@
+"""`save` and `load`: nested dicts, lists and tuples of arrays, tensors and plain values, in files that cannot run code when they are loaded.
+
+A file is a safetensors file, so that other programs can read the arrays in it: they are stored under their path in the object. The structure
+around them is JSON in its metadata, under ``numod``; ``sha256`` beside it is the hash of the whole file with that hash written as zeros.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from .device import as_device
+from .tensor import Parameter, Tensor
+
+_STRUCTURE, _HASH = "numod", "sha256"
+_BLANK = "0" * 64
+_LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
+_CHUNK = 1 << 24
+_KINDS = {"Tensor": Tensor, "Parameter": Parameter}
+_DICTS = {"dict": dict, "OrderedDict": OrderedDict}
+
+MapLocation = str | Mapping[str, str] | Callable[[str], str] | None
+
+
+class FileFormatError(ValueError, RuntimeError):
+    """A file that `load` cannot read: truncated, damaged, or of another format."""
+
+
+def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, pickle_protocol: None = None) -> None:
+    """Write ``obj`` to a file that `load` reads back.
+
+    obj: None, bools, numbers, strings, NumPy arrays, Tensors and Parameters, in any nesting of lists, tuples, dicts and OrderedDicts, such as
+    the state dicts of modules and optimizers. An object that is met twice is stored once, and is one object again after loading.
+    f: a path, or an object with ``write``. A path gets the new content at once and as a whole, or stays as it was.
+    pickle_module, pickle_protocol: must be None, files are never pickles; they are here because MegEngine has them.
+
+    >>> import io, numod as nm, numod.module as M
+    >>> file = io.BytesIO()
+    >>> nm.save({"net": M.Linear(2, 1).state_dict(), "epoch": 3}, file)
+    >>> file.seek(0)
+    0
+    >>> nm.load(file)["epoch"]
+    3
+    """
+    _refuse_pickle("numod.save", pickle_module=pickle_module, pickle_protocol=pickle_protocol)
+    content = _to_bytes(obj)
+    if hasattr(f, "write"):
+        f.write(content)
+        return
+    if not isinstance(f, (str, os.PathLike)):
+        raise TypeError(f"numod.save: expected a path or an object with write, got {type(f).__name__}")
+    path = os.path.realpath(f)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pickle_module: None = None) -> Any:
+    """Read what `save` wrote; or any other safetensors file, as a dict of NumPy arrays. No code from the file is run.
+
+    f: a path, or an object with ``read``, which is read up to the end of the saved object.
+    map_location: where Tensors go: a device for all, a dict from saved device to device, or a function of the saved device's name.
+    pickle_module: must be None, files are never pickles.
+    """
+    _refuse_pickle("numod.load", pickle_module=pickle_module)
+    if hasattr(f, "read"):
+        return _from_bytes(*_read(f, "the file", None), map_location)
+    if not isinstance(f, (str, os.PathLike)):
+        raise TypeError(f"numod.load: expected a path or an object with read, got {type(f).__name__}")
+    with open(f, "rb") as file:
+        name = repr(os.fspath(f))
+        return _from_bytes(*_read(file, name, os.fstat(file.fileno()).st_size), map_location)
+
+
+def _refuse_pickle(function: str, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{function}: {name} must be None, files are safetensors and never pickles; got {value!r}")
+
+
+# Bytes
+
+
+def _to_bytes(obj: Any) -> bytes:
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        structure = json.dumps(_encode(obj, (), arrays, {}), separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("numod.save: the object is nested too deeply, or contains itself") from None
+    content = safetensors.save(arrays, {_STRUCTURE: structure, _HASH: _BLANK})
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(f'"{_HASH}":"{_BLANK}"'.encode(), f'"{_HASH}":"{digest}"'.encode(), 1)
+
+
+def _read(file: BinaryIO, name: str, size: int | None) -> tuple[str, bytes, dict[str, Any]]:
+    """The name, the bytes of one saved object, and its header, with its lengths checked. ``size`` of a file, if it must hold nothing else."""
+    start = _read_up_to(file, 8)
+    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        raise FileFormatError(f"numod.load: {name} is a pickle, which could run code when loaded; accepted are safetensors, as numod.save writes")
+    if len(start) < 8:
+        raise FileFormatError(f"numod.load: {name} is truncated: the header takes at least 8 bytes, file has {len(start)}")
+    length = int.from_bytes(start, "little")
+    if length > _LARGEST_HEADER:
+        raise FileFormatError(f"numod.load: {name} is neither a file of numod.save nor any safetensors file")
+    text = _read_up_to(file, length)
+    if len(text) < length:
+        raise FileFormatError(f"numod.load: {name} is truncated: header says more than {8 + length} bytes, file has {8 + len(text)}")
+    try:
+        header = json.loads(text)
+        data_length = max((entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"), default=0)
+        total = 8 + length + max(data_length, 0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        raise FileFormatError(f"numod.load: {name} is damaged, or neither a file of numod.save nor any safetensors file") from None
+    data = _read_up_to(file, total - 8 - length)
+    found = 8 + length + len(data)
+    if size is not None and size != total or found != total:
+        trouble = "truncated" if (size or found) < total else "damaged"
+        raise FileFormatError(f"numod.load: {name} is {trouble}: header says {total} bytes, file has {size or found}")
+    return name, start + text + data, header
+
+
+def _read_up_to(file: BinaryIO, count: int) -> bytes:
+    """``count`` bytes, fewer if the file ends; in chunks, so that a wrong count in a file cannot ask for all memory."""
+    chunks = []
+    while count > 0 and (chunk := file.read(min(count, _CHUNK))):
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)
+
+
+def _from_bytes(name: str, content: bytes, header: dict[str, Any], map_location: MapLocation) -> Any:
+    damaged = FileFormatError(f"numod.load: {name} is damaged: its content does not fit its {_HASH}")
+    metadata = header.get("__metadata__", {})
+    if (_STRUCTURE in metadata) != (_HASH in metadata):
+        raise damaged
+    if _HASH in metadata:
+        blank = content.replace(f'"{_HASH}":"{metadata[_HASH]}"'.encode(), f'"{_HASH}":"{_BLANK}"'.encode(), 1)
+        if hashlib.sha256(blank).hexdigest() != metadata[_HASH]:
+            raise damaged
+    try:
+        arrays = safetensors.load(content)
+        if _STRUCTURE not in metadata:
+            return arrays
+        return _decode(json.loads(metadata[_STRUCTURE]), arrays, {}, _mapper(map_location))
+    except (SafetensorError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        raise FileFormatError(f"numod.load: {name} cannot be read: {error}") from error
+
+
+# Structure: None, bools, strings, ints and finite floats stand for themselves, lists for lists; anything else is an object with one key.
+
+
+def _encode(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray], seen: dict[int, Any]) -> Any:
+    """``obj`` as JSON; the arrays in it go to ``arrays``."""
+    kind = type(obj)
+    if obj is None or kind in (bool, int, str) or (kind is float and math.isfinite(obj)):
+        return obj
+    if kind is float:
+        return {"float": repr(obj)}
+    if kind is list:
+        return [_encode(item, (*path, str(index)), arrays, seen) for index, item in enumerate(obj)]
+    if kind is tuple:
+        return {"tuple": [_encode(item, (*path, str(index)), arrays, seen) for index, item in enumerate(obj)]}
+    if kind in (dict, OrderedDict):
+        items = [[_encode(key, (*path, "key"), arrays, seen), _encode(value, (*path, str(key)), arrays, seen)] for key, value in obj.items()]
+        return {kind.__name__: items}
+    if id(obj) not in seen:
+        seen[id(obj)] = _encode_array(obj, path, arrays)
+    return seen[id(obj)]
+
+
+def _encode_array(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    kind = type(obj)
+    if kind in (Tensor, Parameter):
+        array, node = obj.numpy(), {kind.__name__: None, "device": str(obj.device)}
+    elif kind is np.ndarray:
+        array, node = obj, {"array": None}
+    elif isinstance(obj, np.generic):
+        array, node = np.asarray(obj), {"scalar": None}
+    else:
+        where = "the object" if not path else f"the item at {'.'.join(path)!r}"
+        hint = "; save its state_dict()" if hasattr(obj, "state_dict") else ""
+        raise TypeError(
+            f"numod.save: {where} is a {kind.__name__}, accepted are arrays, tensors, numbers, strings, None, lists, tuples and dicts{hint}"
+        )
+    name = stem = ".".join(path).encode("utf-8", "backslashreplace").decode() or "value"
+    count = 0
+    while name in arrays or name == "__metadata__":
+        count += 1
+        name = f"{stem}#{count}"
+    if array.dtype.name not in _DTYPES:
+        raise TypeError(f"numod.save: the array at {'.'.join(path)!r} has dtype {array.dtype}, accepted are {', '.join(_DTYPES)}")
+    arrays[name] = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=None)
+    return {key: name if value is None else value for key, value in node.items()}
+
+
+_DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64")
+
+
+def _decode(node: Any, arrays: dict[str, np.ndarray], made: dict[str, Any], place: Callable[[str], str]) -> Any:
+    """The object that `_encode` made ``node`` from. ``made`` has the tensors and scalars made so far, by the name of their array."""
+    if isinstance(node, list):
+        return [_decode(item, arrays, made, place) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kind, value = next(iter(node.items()))
+    if kind == "float":
+        return float(value)
+    if kind == "tuple":
+        return tuple(_decode(item, arrays, made, place) for item in value)
+    if kind in _DICTS:
+        return _DICTS[kind]((_decode(key, arrays, made, place), _decode(item, arrays, made, place)) for key, item in value)
+    array = arrays[value]
+    if kind == "array":
+        return array
+    if value not in made:
+        if kind == "scalar":
+            made[value] = array[()]
+        else:
+            made[value] = _KINDS[kind](array, dtype=array.dtype, device=place(node["device"]))
+    return made[value]
+
+
+def _mapper(map_location: MapLocation) -> Callable[[str], str]:
+    """``map_location`` as a function from saved device to device."""
+    if map_location is None:
+        return lambda device: device
+    if isinstance(map_location, str):
+        return lambda device: map_location
+    if isinstance(map_location, Mapping):
+        devices = {as_device(key): value for key, value in map_location.items()}
+        return lambda device: devices.get(as_device(device), device)
+    if callable(map_location):
+        return map_location
+    raise TypeError(f"numod.load: map_location must be a device, a dict, a function or None, got {type(map_location).__name__}")
