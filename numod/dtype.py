@@ -53,7 +53,7 @@ def is_integer(dtype: np.dtype) -> bool:
 def scalar_dtype(value: bool | int | float, other: np.dtype) -> np.dtype:
     """The dtype a Python scalar takes beside a tensor of dtype ``other``."""
     if isinstance(value, (bool, np.bool_)):
-        return boolean
+        return other
     if isinstance(value, (int, np.integer)):
         return int32 if other == boolean else other
     return other if is_float(other) else float32
@@ -61,12 +61,21 @@ def scalar_dtype(value: bool | int | float, other: np.dtype) -> np.dtype:
 
 @functools.lru_cache(maxsize=1024)
 def promote(*dtypes: np.dtype) -> np.dtype:
-    """The dtype that operands of these dtypes are converted to before they meet."""
-    distinct = list(dict.fromkeys(dtypes))
-    result = distinct[0]
-    for dtype in distinct[1:]:
+    """The dtype that operands of these dtypes are converted to before they meet.
+
+    A float wins over integers and bool, the wider of two floats or two signed integers wins, bool beside an integer makes float32.
+    Raises DTypeError for uint8 beside a signed integer: no common dtype holds both without surprise.
+    """
+    result = dtypes[0]
+    for dtype in dtypes[1:]:
+        if result == dtype:
+            continue
         if is_float(result) != is_float(dtype):
             result = result if is_float(result) else dtype
+        elif boolean in (result, dtype):
+            result = float32
+        elif uint8 in (result, dtype):
+            raise DTypeError(f"promotion: {result} and {dtype} have no common dtype; convert one with astype")
         else:
             result = np.promote_types(result, dtype)
-    return as_dtype(result)
+    return result

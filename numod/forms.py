@@ -68,7 +68,7 @@ def elementwise(
 
     The decorated function takes one value of each input and returns one (a tuple of ``outputs`` values if there are several).
 
-    takes: "number" (any but bool), "float" (integers become float32), "bool", or "any".
+    takes: "number" (any but bool), "float" (integers become float32), "integer", "bool", or "any".
     gives: the dtype of the result: "same" as the operands', or "bool".
     masks: inputs that are bool and take no part in promotion.
     domain: the range of the values that the tests draw, unless ``sample`` says how to draw.
@@ -99,7 +99,7 @@ def elementwise(
             return tuple(draw.array(s, d, *domain) for s, d in zip(shapes, dtypes, strict=True)), {}
 
         return register(
-            Op(label, _doc(code), names, {}, infer, plan, code, None, vjp or {}, ref, sample or draw_sample, kinks, errors)
+            Op(label, _doc(code), names, {}, infer, plan, code, None, vjp or {}, ref, sample or draw_sample, kinks, errors, form="elementwise")
         )
 
     return declare
@@ -115,13 +115,12 @@ def run_elementwise(code: Callable, specs: Sequence[Spec], outs: Sequence[Spec],
 
 
 def _working_dtype(name: str, takes: str, dtype: np.dtype) -> np.dtype:
-    if takes == "float":
-        return dtype if is_float(dtype) else float32
-    if takes == "bool" and dtype != boolean:
-        raise DTypeError(f"{name}: takes bool tensors, got {dtype}")
-    if takes == "number" and dtype == boolean:
-        raise DTypeError(f"{name}: takes numbers, got bool")
-    return dtype
+    """The dtype an op computes in, given what it takes and what its operands promote to."""
+    accepted = {"bool": "b", "integer": "iu", "number": "iuf", "float": "iuf", "any": "biuf"}[takes]
+    if dtype.kind not in accepted:
+        wanted = {"bool": "bool", "integer": "integers"}.get(takes, "numbers")
+        raise DTypeError(f"{name}: takes {wanted}, got {dtype}")
+    return float32 if takes == "float" and not is_float(dtype) else dtype
 
 
 def normalize_axis(name: str, axis: int, ndim: int) -> int:
@@ -133,34 +132,42 @@ def normalize_axis(name: str, axis: int, ndim: int) -> int:
 def rowwise(
     *,
     ref: Callable,
-    per: str,
+    per: str | tuple[str, ...],
     vjp: dict[str, Callable] | None = None,
     takes: str = "number",
     gives: str = "same",
     rows: tuple[str, ...] = (),
+    numbers: dict[str, float] | None = None,
     sample: Callable | None = None,
     domain: tuple[float, float] = (-4.0, 4.0),
     kinks: tuple[float, ...] = (),
     errors: tuple = (),
     empty: bool = True,
+    bool_as: str = "bool",
     name: str | None = None,
 ) -> Callable[[Callable], Op]:
     """Declare an op that computes along rows; the decorated function is the formula of a row (see `numod.kernel.rowwise`).
 
     per:  "row": one value for each row; attributes ``axis`` (a sorted tuple) and ``keepdims``.
           "element": one value for each element; attribute ``axis`` (a sorted tuple of neighbouring axes).
+          A tuple of these: several results, and attribute ``axis``.
     rows: inputs with one value for each row, of the shape without the reduced axes.
+    numbers: attributes that the function takes after the inputs, with their defaults.
     gives: the dtype of the result: "same" as the first input's, or a dtype name.
     empty: whether a row may be empty.
+    bool_as: the dtype that bool inputs are converted to.
     """
 
     def declare(code: Callable) -> Op:
         label = name or code.__name__
-        names = tuple(inspect.signature(code).parameters)
+        results = (per,) if isinstance(per, str) else per
+        scalars = numbers or {}
+        names = tuple(name for name in inspect.signature(code).parameters if name not in scalars)
 
-        def infer(*specs: Spec, axis: tuple[int, ...], keepdims: bool = False):
+        def infer(*specs: Spec, axis: tuple[int, ...], keepdims: bool = False, **_: float):
             first = specs[0]
-            dtype = _working_dtype(label, takes, promote(*[s.dtype for n, s in zip(names, specs, strict=True) if n not in rows]))
+            dtype = promote(*[s.dtype for n, s in zip(names, specs, strict=True) if n not in rows])
+            dtype = _working_dtype(label, takes, np.dtype(bool_as) if dtype == boolean else dtype)
             plan = casts(specs, [s.dtype if n in rows else dtype for n, s in zip(names, specs, strict=True)])
             if plan is not None:
                 return plan
@@ -170,29 +177,28 @@ def rowwise(
                 check(spec.shape == wanted, "{}: {} must have shape {}, got {}", label, each, wanted, spec.shape)
             check(empty or all(first.shape[i] for i in axis), "{}: cannot reduce an axis of size 0, got shape {}", label, first.shape)
             result = dtype if gives == "same" else np.dtype(gives)
-            if per == "element":
-                return first.like(dtype=result)
             kept = tuple(1 if i in axis else extent for i, extent in enumerate(first.shape)) if keepdims else short
-            return first.like(kept, result)
+            return tuple(first.like(first.shape if each == "element" else kept, result) for each in results)
 
         def plan(op: Op, specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> Plan:
             dtype = next(spec.dtype for each, spec in zip(names, specs, strict=True) if each not in rows)
+            values = [attrs[name] for name in scalars]
             if outs[0].device.is_cuda:
                 from .kernel import cuda
 
-                return Plan(outs, cuda.rowwise(code, specs, outs[0], attrs["axis"], dtype, rows))
-            return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs[0], attrs["axis"], dtype, rows)))
+                return Plan(outs, cuda.rowwise(code, specs, outs, attrs["axis"], dtype, rows, values))
+            return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs, attrs["axis"], dtype, rows, values)))
 
         def draw_sample(draw):
             shape = draw.shape(min_rank=1, min_side=0 if empty else 1)
-            attrs: dict[str, Any] = {"axis": (draw.integer(0, len(shape) - 1),) if per == "element" else draw.axes(len(shape))}
+            attrs: dict[str, Any] = {"axis": (draw.integer(0, len(shape) - 1),) if "element" in results else draw.axes(len(shape))}
             if per == "row":
                 attrs["keepdims"] = draw.boolean()
             return tuple(draw.array(shape, None, *domain) for _ in names), attrs
 
-        attrs = {"axis": ()} if per == "element" else {"axis": (), "keepdims": False}
+        attrs = {"axis": (), **({"keepdims": False} if per == "row" else {}), **scalars}
         return register(
-            Op(label, _doc(code), names, attrs, infer, plan, code, None, vjp or {}, ref, sample or draw_sample, kinks, errors)
+            Op(label, _doc(code), names, attrs, infer, plan, code, None, vjp or {}, ref, sample or draw_sample, kinks, errors, form="rowwise")
         )
 
     return declare
@@ -203,6 +209,15 @@ def _flatten_integers(attrs: dict[str, Any]) -> list[int]:
     for value in attrs.values():
         flat += [int(v) for v in value] if isinstance(value, tuple) else [int(value)]
     return flat
+
+
+def run_gather(code: Callable, specs: Sequence[Spec], out: Spec, integers: Sequence[int], shapes=None, space=None) -> Callable:
+    """What runs a gather function on the device of its output."""
+    if out.device.is_cuda:
+        from .kernel import cuda
+
+        return cuda.gather(code, specs, out, out.dtype, integers, shapes, space)
+    return executor.compile(gather_kernel.gather_program(code, specs, out, out.dtype, integers, shapes, space))
 
 
 def gather(
@@ -228,15 +243,10 @@ def gather(
     def declare(code: Callable) -> Op:
         def plan(op: Op, specs: Sequence[Spec], named: dict, outs: tuple[Spec, ...]) -> Plan:
             shapes, space, integers = see(specs, named, outs[0]) if see else (None, None, _flatten_integers(named))
-            dtype = specs[0].dtype if specs else outs[0].dtype
-            if outs[0].device.is_cuda:
-                from .kernel import cuda
-
-                return Plan(outs, cuda.gather(code, specs, outs[0], dtype, integers, shapes, space))
-            return Plan(outs, executor.compile(gather_kernel.gather_program(code, specs, outs[0], dtype, integers, shapes, space)))
+            return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
 
         return register(
-            Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, kinks, errors, False, optional)
+            Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, kinks, errors, False, optional, "gather")
         )
 
     return declare
@@ -273,7 +283,7 @@ def scatter(
             program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
             return Plan(outs, executor.compile(program))
 
-        return register(Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, (), errors))
+        return register(Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="scatter"))
 
     return declare
 
@@ -307,7 +317,7 @@ def view(
             result, offset = code(spec.like(), **named)
             return Plan((result,), lambda buffer: shift(copy(buffer), offset, spec))
 
-        return register(Op(name or code.__name__, _doc(code), ("x",), attrs, infer, plan, code, None, vjp or {}, ref, sample, (), errors))
+        return register(Op(name or code.__name__, _doc(code), ("x",), attrs, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="view"))
 
     return declare
 
@@ -332,7 +342,7 @@ def composite(
 
     def declare(code: Callable) -> Op:
         return register(
-            Op(name or code.__name__, _doc(code), inputs, attrs or {}, _nothing, _nothing, code, code, {}, ref, sample, kinks, errors)
+            Op(name or code.__name__, _doc(code), inputs, attrs or {}, _nothing, _nothing, code, code, {}, ref, sample, kinks, errors, form="composite")
         )
 
     return declare

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import config
 from . import tape as tapes
 from .errors import check
 from .kernel import executor, layout
 from .kernel.program import Program
 from .spec import Spec
-from .tape import Node, tape
+from .tape import Node
 from .tensor import Tensor, _new
 
 TABLE: dict[str, Op] = {}
@@ -24,13 +25,19 @@ class Plan:
     """How to run an op on inputs with given Specs.
 
     outputs: Specs of what it makes.
+    inputs:  Specs of what it takes.
     run:     input buffers -> output buffer, a tuple of them if there are several, None if a kernel found an error.
     convert: what must be done to the inputs first (casts), as ``convert(inputs) -> inputs``; then nothing else is set.
+    differentiable: whether a gradient can flow through it at all.
+    recipes: what the tape keeps, for each set of inputs that gradients flow to (as a bit mask); see `_recipe`.
     """
 
     outputs: tuple[Spec, ...] = ()
     run: Callable[..., Any] = None  # type: ignore[assignment]
+    inputs: tuple[Spec, ...] = ()
     convert: Callable[[Sequence[Tensor]], Sequence[Tensor]] | None = None
+    differentiable: bool = False
+    recipes: dict[int, tuple] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -58,6 +65,7 @@ class Op:
     kinks:  inputs at which no gradient is checked
     errors: calls that must be refused
     function: for a composite, which has no kernel: what is called instead of `apply`
+    form:   the decorator that made it ("elementwise", "rowwise", ...); the proof asks more of some forms than of others
     """
 
     name: str
@@ -75,6 +83,7 @@ class Op:
     errors: tuple = ()
     variadic: bool = False
     optional: int = 0
+    form: str = ""
 
     def __post_init__(self):
         known = {"g", "out", "out_spec", "index", "inputs", *self.inputs, *(f"{name}_spec" for name in self.inputs), *self.attrs}
@@ -91,7 +100,6 @@ class Op:
                 raise TypeError(f"{self.name}: a gradient rule for {name!r}, which is not an input")
         self.plans: dict[tuple, Plan] = {}
         self.twins: dict[str, Callable] = {}
-        self.recipes: dict[tuple, tuple] = {}
 
     def fast(self, device: str) -> Callable[[Callable], Callable]:
         """Decorator: register ``planner(specs, attrs, outputs)`` as this op's fast twin on "cpu" or "cuda".
@@ -165,14 +173,14 @@ def apply(op: Op, inputs: Sequence[Tensor], attrs: tuple = ()):
         out._node = out._grad = None
         out._index = 0
         out._name = ""
-        if tapes.active and (a is None or a._node is not None or b._node is not None):
-            _record(op, inputs, attrs, (out,))
+        if tapes.active and plan.differentiable and (a is None or a._node is not None or b._node is not None):
+            _record(op, plan, inputs, attrs, (out,))
         return out
     if buffer is None:
         raise _kernel_error(op, plan)
     outs = tuple(Tensor._make(each, spec) for each, spec in zip(buffer, outputs, strict=True))
-    if tapes.active:
-        _record(op, inputs, attrs, outs)
+    if tapes.active and plan.differentiable:
+        _record(op, plan, inputs, attrs, outs)
     return outs
 
 
@@ -197,12 +205,14 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
         if isinstance(outputs, Spec):
             outputs = (outputs,)
         device = (specs or outputs)[0].device
-        twin = op.twins.get("cuda" if device.is_cuda else "cpu")
+        twin = None if config.interpret else op.twins.get("cuda" if device.is_cuda else "cpu")
         plan = twin(specs, named, outputs) if twin else None
         if plan is None:
             plan = op.plan(op, specs, named, outputs)
         elif isinstance(plan, Program):
             plan = Plan(outputs, executor.compile(layout.on_contiguous(specs, plan)))
+    plan.inputs = specs
+    plan.differentiable = bool(op.vjp) and any(spec.is_float for spec in plan.outputs)
     if len(op.plans) >= _LIMIT:
         op.plans.clear()
     op.plans[key] = plan
@@ -219,101 +229,79 @@ class KernelIndexError(IndexError, RuntimeError):
     """An index tensor points outside of what it indexes. (MegEngine: RuntimeError.)"""
 
 
-def _record(op: Op, inputs: Sequence[Tensor], attrs: tuple, outs: tuple[Tensor, ...]) -> None:
+def _record(op: Op, plan: Plan, inputs: Sequence[Tensor], attrs: tuple, outs: tuple[Tensor, ...]) -> None:
     """Put a node on the tape if a gradient flows from ``outs`` to some input."""
-    if not tape.recording or not outs[0]._spec.is_float:
+    tape = tapes.current()
+    if not tape.recording:
         return
-    rules = op.rules
-    if op.variadic:
-        rules = rules * len(inputs)
-    origins = []
-    mask = 0
-    for position, tensor in enumerate(inputs):
+    mask, bit = 0, 1
+    origins: list[tuple | None] = []
+    for tensor in inputs:
         node = tensor._node
-        if node is not None and node.alive and rules[position] is not None:
+        if node is not None and node.alive:
+            mask |= bit
             origins.append((node, tensor._index))
-            mask |= 1 << position
         else:
             origins.append(None)
+        bit += bit
     if not mask:
         return
-    keep = op.recipes.get((mask, len(inputs)))
-    if keep is None:
-        keep = op.recipes[mask, len(inputs)] = _what_to_keep(op, mask, len(inputs))
-    inputs_kept, out_kept = keep
-    saved = [None] * len(inputs)
-    for position in inputs_kept:
-        tensor = inputs[position]
-        saved[position] = (tensor._buffer, tensor._node, tensor._index)
-    specs = tuple(tensor._spec for tensor in inputs)
-    node = Node(
-        tuple(origins),
-        tuple(out._spec for out in outs),
-        _pull,
-        op,
-        attrs,
-        (specs, saved, tuple(out._buffer for out in outs) if out_kept else None),
-    )
-    tapes.attach(node, outs)
+    recipe = plan.recipes.get(mask)
+    if recipe is None:
+        recipe = plan.recipes[mask] = _recipe(op, mask, len(inputs))
+    wanted, kept, keeps_out = recipe
+    if not wanted:
+        return
+    saved = [(t._buffer, t._spec, t._node, t._index) for t in [inputs[position] for position in kept]] if kept else ()
+    buffers = [out._buffer for out in outs] if keeps_out else ()
+    node = Node(origins, plan.outputs, _pull, (op, plan.inputs, attrs, recipe, saved, buffers))
+    tape.add(node)
+    index = 0
+    for out in outs:
+        out._node, out._index = node, index
+        index += 1
 
 
-def _what_to_keep(op: Op, mask: int, count: int) -> tuple[tuple[int, ...], bool]:
-    """Which inputs, and whether the outputs, the rules of the inputs in ``mask`` read."""
-    inputs, out = set(), False
+def _recipe(op: Op, mask: int, count: int) -> tuple[tuple[tuple[int, Rule], ...], tuple[int, ...], bool]:
+    """For the inputs in ``mask``: their (position, rule) pairs, which inputs these rules read, and whether they read the outputs."""
+    wanted = []
+    kept: set[int] = set()
     for position in range(count):
-        if mask >> position & 1:
-            rule = op.rules[0 if op.variadic else position]
-            assert rule is not None  # the mask has only inputs with a rule
-            out = out or "out" in rule.needs
-            if op.variadic and "inputs" in rule.needs:
-                inputs.update(range(count))
-            inputs.update(op.inputs.index(need) for need in rule.needs if need in op.inputs)
-    return tuple(sorted(inputs)), out
+        rule = op.rules[0 if op.variadic else position]
+        if mask >> position & 1 and rule is not None:
+            wanted.append((position, rule))
+            kept.update(range(count) if "inputs" in rule.needs else (op.inputs.index(need) for need in rule.needs if need in op.inputs))
+    return tuple(wanted), tuple(sorted(kept)), any("out" in rule.needs for _, rule in wanted)
 
 
 def _pull(node: Node, gradients: list[Tensor | None]) -> list[Tensor | None]:
     """Gradients of a node's inputs, by the rules of its op."""
-    op = node.op
-    specs, saved, out_buffers = node.saved
-    known: dict[str, Any] = dict(zip(op.attrs, node.attrs, strict=True))
-    if len(gradients) == 1:
-        known["g"] = gradients[0]
-    else:
-        known["g"] = tuple(gradients)
+    op, specs, attrs, (wanted, kept, _), saved, buffers = node.call
+    known: dict[str, Any] = dict(zip(op.attrs, attrs, strict=True))
+    known["g"] = gradients[0] if len(gradients) == 1 else tuple(gradients)
     known["out_spec"] = node.outputs[0]
-    if out_buffers is not None:
-        outs = []
-        for index, (buffer, spec) in enumerate(zip(out_buffers, node.outputs, strict=True)):
-            out = Tensor._make(buffer, spec)
-            out._node, out._index = node, index
-            outs.append(out)
-        known["out"] = outs[0] if len(outs) == 1 else tuple(outs)
-    tensors = [None if kept is None else _revive(kept, spec) for kept, spec in zip(saved, specs, strict=True)]
+    outs = [_revive(buffer, spec, node, i) for i, (buffer, spec) in enumerate(zip(buffers, node.outputs, strict=False))]
+    known["out"] = outs[0] if len(outs) == 1 else tuple(outs)
+    tensors = {position: _revive(*what) for position, what in zip(kept, saved, strict=True)}
     if op.variadic:
-        known["inputs"] = tensors
+        known["inputs"] = list(tensors.values())
+        known[op.inputs[0] + "_spec"] = specs
     else:
-        for name, spec, tensor in zip(op.inputs, specs, tensors, strict=False):
+        for position, (name, spec) in enumerate(zip(op.inputs, specs, strict=False)):
             known[name + "_spec"] = spec
-            known[name] = tensor
-    results: list[Tensor | None] = []
-    for position, origin in enumerate(node.inputs):
-        if origin is None:
-            results.append(None)
-            continue
-        rule = op.rules[0 if op.variadic else position]
-        if op.variadic:
-            known["index"] = position
-            known[op.inputs[0] + "_spec"] = specs
+            known[name] = tensors.get(position)
+    results: list[Tensor | None] = [None] * len(specs)
+    for position, rule in wanted:
+        known["index"] = position
         gradient = rule.function(*[known.get(need) for need in rule.needs])
         if gradient is not None and gradient._spec.shape != specs[position].shape:  # the op broadcast this input
             gradient = TABLE["sum_to"](gradient, shape=specs[position].shape)
-        results.append(gradient)
+        results[position] = gradient
     return results
 
 
-def _revive(kept: tuple, spec: Spec) -> Tensor:
-    """A saved input as a tensor, with the place in the graph that it had."""
-    buffer, node, index = kept
+def _revive(buffer, spec: Spec, node: Node | None, index: int) -> Tensor:
+    """A saved value as a tensor, with the place in the graph that it had."""
     tensor = Tensor._make(buffer, spec)
     tensor._node, tensor._index = node, index
     return tensor

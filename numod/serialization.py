@@ -1,7 +1,7 @@
-"""`save` and `load`: nested dicts, lists and tuples of arrays, tensors and plain values, in files that cannot run code when they are loaded.
+"""`save` and `load`: nested dicts, lists and tuples of arrays, tensors and plain values, in files that cannot run code when loaded.
 
-A file is a safetensors file, so that other programs can read the arrays in it: they are stored under their path in the object. The structure
-around them is JSON in its metadata, under ``numod``; ``sha256`` beside it is the hash of the whole file with that hash written as zeros.
+A file is a safetensors file, so that other programs can read the arrays in it, which are stored under their path in the object. The
+structure around them is JSON in its metadata, under ``numod``; ``sha256`` beside it is the hash of the whole file with that hash zeroed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import operator
 import os
 import uuid
 from collections import OrderedDict
@@ -39,8 +40,8 @@ class FileFormatError(ValueError, RuntimeError):
 def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, pickle_protocol: None = None) -> None:
     """Write ``obj`` to a file that `load` reads back.
 
-    obj: None, bools, numbers, strings, NumPy arrays, Tensors and Parameters, in any nesting of lists, tuples, dicts and OrderedDicts, such as
-    the state dicts of modules and optimizers. An object that is met twice is stored once, and is one object again after loading.
+    obj: None, bools, numbers, strings, NumPy arrays, Tensors and Parameters, in any nesting of lists, tuples, dicts and OrderedDicts, such
+    as the state dicts of modules and optimizers. An array or tensor that is met twice is stored once, and is one object again once loaded.
     f: a path, or an object with ``write``. A path gets the new content at once and as a whole, or stays as it was.
     pickle_module, pickle_protocol: must be None, files are never pickles; they are here because MegEngine has them.
 
@@ -53,17 +54,19 @@ def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, 
     3
     """
     _refuse_pickle("numod.save", pickle_module=pickle_module, pickle_protocol=pickle_protocol)
-    content = _to_bytes(obj)
-    if hasattr(f, "write"):
-        f.write(content)
-        return
+    header, body = _to_bytes(obj)
     if not isinstance(f, (str, os.PathLike)):
-        raise TypeError(f"numod.save: expected a path or an object with write, got {type(f).__name__}")
+        if not hasattr(f, "write"):
+            raise TypeError(f"numod.save: expected a path or an object with write, got {type(f).__name__}")
+        f.write(header)
+        f.write(body)
+        return
     path = os.path.realpath(f)
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            file.write(header)
+            file.write(body)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -81,13 +84,14 @@ def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pick
     pickle_module: must be None, files are never pickles.
     """
     _refuse_pickle("numod.load", pickle_module=pickle_module)
-    if hasattr(f, "read"):
-        return _from_bytes(*_read(f, "the file", None), map_location)
-    if not isinstance(f, (str, os.PathLike)):
-        raise TypeError(f"numod.load: expected a path or an object with read, got {type(f).__name__}")
-    with open(f, "rb") as file:
+    place = _mapper(map_location)
+    if isinstance(f, (str, os.PathLike)):
         name = repr(os.fspath(f))
-        return _from_bytes(*_read(file, name, os.fstat(file.fileno()).st_size), map_location)
+        with open(f, "rb") as file:
+            return _from_bytes(name, *_read(file, name, os.fstat(file.fileno()).st_size), place)
+    if not hasattr(f, "read"):
+        raise TypeError(f"numod.load: expected a path or an object with read, got {type(f).__name__}")
+    return _from_bytes("the file", *_read(f, "the file", None), place)
 
 
 def _refuse_pickle(function: str, **arguments: Any) -> None:
@@ -99,42 +103,60 @@ def _refuse_pickle(function: str, **arguments: Any) -> None:
 # Bytes
 
 
-def _to_bytes(obj: Any) -> bytes:
+def _to_bytes(obj: Any) -> tuple[bytes, memoryview]:
+    """The header and the arrays of a file."""
     arrays: dict[str, np.ndarray] = {}
     try:
         structure = json.dumps(_encode(obj, (), arrays, {}), separators=(",", ":"))
     except RecursionError:
         raise ValueError("numod.save: the object is nested too deeply, or contains itself") from None
-    content = safetensors.save(arrays, {_STRUCTURE: structure, _HASH: _BLANK})
-    digest = hashlib.sha256(content).hexdigest()
-    return content.replace(f'"{_HASH}":"{_BLANK}"'.encode(), f'"{_HASH}":"{digest}"'.encode(), 1)
+    content = memoryview(safetensors.save(arrays, {_STRUCTURE: structure, _HASH: _BLANK}))
+    end = 8 + int.from_bytes(content[:8], "little")
+    header, body = bytes(content[:end]), content[end:]
+    return _with_hash(header, _BLANK, _digest(header, body)), body
 
 
-def _read(file: BinaryIO, name: str, size: int | None) -> tuple[str, bytes, dict[str, Any]]:
-    """The name, the bytes of one saved object, and its header, with its lengths checked. ``size`` of a file, if it must hold nothing else."""
+def _with_hash(header: bytes, old: str, new: str) -> bytes:
+    """The header with another hash in it. Quotes inside of strings are escaped, so nothing else in a header can look like it."""
+    return header.replace(f'"{_HASH}":"{old}"'.encode(), f'"{_HASH}":"{new}"'.encode(), 1)
+
+
+def _digest(header: bytes, body: bytes | memoryview) -> str:
+    digest = hashlib.sha256(header)
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def _read(file: BinaryIO, name: str, size: int | None) -> tuple[bytes, bytes, dict[str, str]]:
+    """Header, arrays and metadata of one saved object, complete and unchanged. size: of a file that must hold nothing else."""
     start = _read_up_to(file, 8)
-    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise FileFormatError(f"numod.load: {name} is a pickle, which could run code when loaded; accepted are safetensors, as numod.save writes")
     if len(start) < 8:
-        raise FileFormatError(f"numod.load: {name} is truncated: the header takes at least 8 bytes, file has {len(start)}")
+        raise FileFormatError(f"numod.load: {name} is truncated: header takes at least 8 bytes, file has {len(start)}")
     length = int.from_bytes(start, "little")
+    if length > _LARGEST_HEADER and start[0] == 0x80:
+        raise FileFormatError(f"numod.load: {name} is a pickle, which could run code when loaded; accepted are files of numod.save")
     if length > _LARGEST_HEADER:
         raise FileFormatError(f"numod.load: {name} is neither a file of numod.save nor any safetensors file")
     text = _read_up_to(file, length)
     if len(text) < length:
-        raise FileFormatError(f"numod.load: {name} is truncated: header says more than {8 + length} bytes, file has {8 + len(text)}")
+        raise FileFormatError(f"numod.load: {name} is truncated: header takes {8 + length} bytes, file has {8 + len(text)}")
     try:
         header = json.loads(text)
-        data_length = max((entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"), default=0)
-        total = 8 + length + max(data_length, 0)
+        metadata = dict(header.pop("__metadata__", {}))
+        total = 8 + length + max((operator.index(entry["data_offsets"][1]) for entry in header.values()), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise FileFormatError(f"numod.load: {name} is damaged, or neither a file of numod.save nor any safetensors file") from None
-    data = _read_up_to(file, total - 8 - length)
-    found = 8 + length + len(data)
-    if size is not None and size != total or found != total:
-        trouble = "truncated" if (size or found) < total else "damaged"
-        raise FileFormatError(f"numod.load: {name} is {trouble}: header says {total} bytes, file has {size or found}")
-    return name, start + text + data, header
+    body = _read_up_to(file, total - 8 - length)
+    found = size or 8 + length + len(body)
+    if found != total:
+        trouble = "truncated" if found < total else "damaged"
+        raise FileFormatError(f"numod.load: {name} is {trouble}: header says {total} bytes, file has {found}")
+    start += text
+    if _HASH in metadata or _STRUCTURE in metadata:
+        stated = metadata.get(_HASH, "")
+        if _STRUCTURE not in metadata or _digest(_with_hash(start, stated, _BLANK), body) != stated:
+            raise FileFormatError(f"numod.load: {name} is damaged: its content does not fit its {_HASH}")
+    return start, body, metadata
 
 
 def _read_up_to(file: BinaryIO, count: int) -> bytes:
@@ -146,20 +168,12 @@ def _read_up_to(file: BinaryIO, count: int) -> bytes:
     return b"".join(chunks)
 
 
-def _from_bytes(name: str, content: bytes, header: dict[str, Any], map_location: MapLocation) -> Any:
-    damaged = FileFormatError(f"numod.load: {name} is damaged: its content does not fit its {_HASH}")
-    metadata = header.get("__metadata__", {})
-    if (_STRUCTURE in metadata) != (_HASH in metadata):
-        raise damaged
-    if _HASH in metadata:
-        blank = content.replace(f'"{_HASH}":"{metadata[_HASH]}"'.encode(), f'"{_HASH}":"{_BLANK}"'.encode(), 1)
-        if hashlib.sha256(blank).hexdigest() != metadata[_HASH]:
-            raise damaged
+def _from_bytes(name: str, header: bytes, body: bytes, metadata: dict[str, str], place: Callable[[str], str]) -> Any:
     try:
-        arrays = safetensors.load(content)
+        arrays = safetensors.load(header + body)
         if _STRUCTURE not in metadata:
             return arrays
-        return _decode(json.loads(metadata[_STRUCTURE]), arrays, {}, _mapper(map_location))
+        return _decode(json.loads(metadata[_STRUCTURE]), arrays, {}, place)
     except (SafetensorError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise FileFormatError(f"numod.load: {name} cannot be read: {error}") from error
 
@@ -179,8 +193,8 @@ def _encode(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray], seen
     if kind is tuple:
         return {"tuple": [_encode(item, (*path, str(index)), arrays, seen) for index, item in enumerate(obj)]}
     if kind in (dict, OrderedDict):
-        items = [[_encode(key, (*path, "key"), arrays, seen), _encode(value, (*path, str(key)), arrays, seen)] for key, value in obj.items()]
-        return {kind.__name__: items}
+        keys = [_encode(key, (*path, "key"), arrays, seen) for key in obj]
+        return {kind.__name__: [[key, _encode(obj[name], (*path, str(name)), arrays, seen)] for key, name in zip(keys, obj, strict=True)]}
     if id(obj) not in seen:
         seen[id(obj)] = _encode_array(obj, path, arrays)
     return seen[id(obj)]
@@ -198,7 +212,7 @@ def _encode_array(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]
         where = "the object" if not path else f"the item at {'.'.join(path)!r}"
         hint = "; save its state_dict()" if hasattr(obj, "state_dict") else ""
         raise TypeError(
-            f"numod.save: {where} is a {kind.__name__}, accepted are arrays, tensors, numbers, strings, None, lists, tuples and dicts{hint}"
+            f"numod.save: {where} is of type {kind.__name__}, accepted are arrays, tensors, numbers, strings, None, lists, tuples and dicts{hint}"
         )
     name = stem = ".".join(path).encode("utf-8", "backslashreplace").decode() or "value"
     count = 0
@@ -220,7 +234,7 @@ def _decode(node: Any, arrays: dict[str, np.ndarray], made: dict[str, Any], plac
         return [_decode(item, arrays, made, place) for item in node]
     if not isinstance(node, dict):
         return node
-    kind, value = next(iter(node.items()))
+    (kind, value), *_ = node.items()
     if kind == "float":
         return float(value)
     if kind == "tuple":

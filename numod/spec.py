@@ -10,13 +10,14 @@ from .device import Device
 from .dtype import is_float
 
 _interned: dict[tuple, Spec] = {}
+_scalars: dict[tuple, dict] = {}
 _LIMIT = 65536  # shapes that vary without end must not fill the memory
 
 
 class Spec:
     """Use `Spec.of`. ``strides`` count elements; ``contiguous`` means C order without gaps."""
 
-    __slots__ = ("contiguous", "device", "dtype", "is_float", "nbytes", "ndim", "shape", "size", "strides")
+    __slots__ = ("contiguous", "device", "dtype", "is_float", "nbytes", "ndim", "scalars", "shape", "size", "strides")
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -41,6 +42,7 @@ class Spec:
         self.ndim, self.size = len(shape), math.prod(shape)
         self.nbytes = self.size * dtype.itemsize
         self.is_float = is_float(dtype)
+        self.scalars = _scalars.setdefault((dtype, device), {})  # 0-d tensors of Python scalars beside this dtype: see `constants`
         packed = c_strides(shape)
         self.strides = packed if strides is None else strides
         self.contiguous = strides is None or _same_layout(shape, strides, packed)

@@ -25,41 +25,67 @@ class Node:
 
     inputs: for each input, ``(node, output index)`` it came from, or None where no gradient flows.
     pull:   ``pull(node, output gradients) -> input gradients``, or None for a leaf.
+    call:   what pull needs to know: which op, and what was saved for its rules.
     """
 
-    __slots__ = ("alive", "attrs", "inputs", "op", "order", "outputs", "pull", "saved")
+    __slots__ = ("alive", "call", "inputs", "order", "outputs", "pull")
 
-    def __init__(self, inputs: tuple, outputs: tuple[Spec, ...], pull: Callable | None, op=None, attrs=(), saved=()):
+    def __init__(self, inputs: tuple, outputs: tuple[Spec, ...], pull: Callable | None, call=None):
         self.inputs, self.outputs, self.pull = inputs, outputs, pull
-        self.op, self.attrs, self.saved = op, attrs, saved
+        self.call = call
         self.order = next(_order)
         self.alive = True
 
     def cut(self) -> None:
         """Forget the history, freeing what was saved."""
-        self.inputs, self.saved, self.pull, self.alive = (), (), None, False
+        self.inputs, self.call, self.pull, self.alive = (), None, None, False
 
 
-class Tape(threading.local):
+class Leaf(Node):
+    """Stands for a tensor that managers attached; alive as long as one of them records."""
+
+    __slots__ = ("users",)
+
+    def __init__(self, spec: Spec):
+        super().__init__((), (spec,), None)
+        self.users = 0
+
+    def hold(self) -> None:
+        """One more manager records with it."""
+        with _count_lock:
+            self.users += 1
+
+    def let_go(self) -> None:
+        """A manager that held it is done."""
+        with _count_lock:
+            self.users -= 1
+            self.alive = self.users > 0
+
+
+class Tape:
     """The recording state of a thread."""
 
-    recording = False  # ops on tracked tensors are recorded
-    managers = 0  # how many managers are recording
+    __slots__ = ("managers", "nodes", "recording", "sweep_at")
 
     def __init__(self):
+        self.recording = False  # ops on tracked tensors are recorded
+        self.managers = 0  # how many managers are recording
         self.nodes: list[Node] = []
-        self.sweep_at = 512
+        self.sweep_at = SWEEP
 
     def add(self, node: Node) -> None:
         """List a node. Now and then drop those that nothing but this list refers to."""
+        self.nodes.append(node)
+        if len(self.nodes) >= self.sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
         nodes = self.nodes
-        nodes.append(node)
-        if len(nodes) >= self.sweep_at:
-            for index in range(len(nodes) - 2, -1, -1):  # consumers first: dropping one may free its producers
-                if sys.getrefcount(nodes[index]) == 2:
-                    nodes[index] = None  # type: ignore[call-overload]
-            self.nodes = [node for node in nodes if node is not None]
-            self.sweep_at = max(512, 2 * len(self.nodes))
+        for index in range(len(nodes) - 2, -1, -1):  # consumers first: dropping one may free its producers
+            if sys.getrefcount(nodes[index]) == 2:
+                nodes[index] = None  # type: ignore[call-overload]
+        self.nodes = [node for node in nodes if node is not None]
+        self.sweep_at = max(SWEEP, 2 * len(self.nodes))
 
     def open(self) -> None:
         """One more manager records."""
@@ -79,17 +105,28 @@ class Tape(threading.local):
             self.recording = False
             for node in self.nodes:
                 node.cut()
-            self.nodes, self.sweep_at = [], 512
+            self.nodes, self.sweep_at = [], SWEEP
 
 
-tape = Tape()
+SWEEP = 512  # nodes between two looks for dead ones
 active = 0  # managers recording in any thread: a cheap test for "nothing to do"
 _count_lock = threading.Lock()
+_local = threading.local()
+
+
+def current() -> Tape:
+    """This thread's tape."""
+    try:
+        return _local.tape
+    except AttributeError:
+        _local.tape = Tape()
+        return _local.tape
 
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
     """Nothing is recorded in this block."""
+    tape = current()
     before, tape.recording = tape.recording, False
     try:
         yield
@@ -107,7 +144,7 @@ def attach(node: Node, outputs: Sequence[Tensor]) -> None:
     """Make ``outputs`` the outputs of a recorded node."""
     for index, tensor in enumerate(outputs):
         tensor._node, tensor._index = node, index
-    tape.add(node)
+    current().add(node)
 
 
 def backward(

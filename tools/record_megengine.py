@@ -8,6 +8,7 @@ The file is sorted and has one line for each case, so that its diff shows what c
 """
 
 import argparse
+import dataclasses
 import json
 import sys
 import warnings
@@ -39,12 +40,32 @@ def main():
     for case in cases:
         if case.name in answers.setdefault(case.topic, {}):
             sys.exit(f"two cases are called {case}")
-        try:
-            answers[case.topic][case.name] = oracle.answer(LIBRARY, case)
-        except Exception as error:  # outside of the case's own text: its gradient, or a value that cannot be written down
-            sys.exit(f"{case}\n{type(error).__name__}: {str(error)[:400]}")
+        answers[case.topic][case.name] = ask(oracle, case)
     EXPECTED.write_text(dump(answers))
     print(f"{len(cases)} cases, {EXPECTED.stat().st_size / 1000:.0f} kB")
+
+
+def ask(oracle, case):
+    """MegEngine's answer. Its worker threads may report an error late, at whatever comes next: that is still this case's."""
+    try:
+        answer = oracle.answer(LIBRARY, case)
+    except Exception as error:
+        settle(oracle)
+        answer = oracle.answer(LIBRARY, dataclasses.replace(case, grads=False))
+        if not settle(oracle):
+            print(f"no gradient: {case} ({type(error).__name__}: {str(error).splitlines()[0][:100]})")
+    return {"raises": "RuntimeError"} if settle(oracle) else answer
+
+
+def settle(oracle):
+    """Let pending work end; whether there was an error in it."""
+    late = False
+    for _ in range(3):
+        try:
+            (oracle.lookup(LIBRARY, "Tensor")([1.0]) * 2).numpy()
+        except RuntimeError:
+            late = True
+    return late
 
 
 def check(oracle, cases):
@@ -66,7 +87,10 @@ def dump(answers):
     """JSON with a line for each case."""
     topics = []
     for topic in sorted(answers):
-        lines = [f"{json.dumps(name)}: {json.dumps(answers[topic][name], separators=(',', ':'), sort_keys=True)}" for name in sorted(answers[topic])]
+        lines = [
+            f"{json.dumps(name)}: {json.dumps(answers[topic][name], separators=(',', ':'), sort_keys=True)}"
+            for name in sorted(answers[topic])
+        ]
         topics.append(f"{json.dumps(topic)}: {{\n" + ",\n".join(lines) + "\n}")
     return "{\n" + ",\n".join(topics) + "\n}\n"
 

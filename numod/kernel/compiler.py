@@ -53,14 +53,17 @@ def emit(name: str, build: Callable[[], Callable], signature: str, symbol: str, 
 def _entry(symbol: str, function: str, arguments: int, result: str) -> str:
     """IR of the exported C function. (numba's own wrapper would report exceptions, and so need numba when it is linked.)"""
     parameters = ", ".join(f"i64 %a{i}" for i in range(arguments))
-    llvm_type = {"int64": "i64", "int32": "i32", "none": "i64"}[result]
-    passed = ", ".join(["ptr %result", "ptr %error", *parameters.split(", ")] if arguments else ["ptr %result", "ptr %error"])
+    typed = llvm.llvm_version_info < (17,)  # up to numba 0.61 pointers name what they point to
+    llvm_type = {"int64": "i64", "int32": "i32", "none": "i8*" if typed else "ptr"}[result]
+    error_type = "{ i8*, i32, i8*, i8*, i32 }*" if typed else "ptr"
+    passed = [f"{llvm_type}* %result" if typed else "ptr %result", f"{error_type}* %error" if typed else "ptr %error"]
+    passed += [f"i64 %a{i}" for i in range(arguments)]
     lines = [
         f"define {'void' if result == 'none' else llvm_type} @{symbol}({parameters}) {{",
         f"  %result = alloca {llvm_type}",
-        "  %error = alloca ptr",
-        f'  call i32 @"{function}"({passed})',
-        *(["  ret void"] if result == "none" else [f"  %value = load {llvm_type}, ptr %result", f"  ret {llvm_type} %value"]),
+        f"  %error = alloca {error_type}",
+        f'  call i32 @"{function}"({", ".join(passed)})',
+        *(["  ret void"] if result == "none" else [f"  %value = load {llvm_type}, {passed[0]}", f"  ret {llvm_type} %value"]),
         "}",
     ]
     return "\n".join(lines)

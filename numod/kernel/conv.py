@@ -11,9 +11,10 @@ Two ways to fill vectors: with neighbouring outputs of an image row (`BY_ROW`), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from math import gcd, prod
+from struct import pack
 
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step
@@ -24,6 +25,8 @@ TASKS = 16  # aim for at least this many pieces of work, so that threads end tog
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
 LINE = 64
+CHUNK = 32  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output place and their number
+TAP = 16  # of a tap's record: byte offsets of its source and of its weights
 
 Axes = tuple[int, int, int]
 
@@ -49,7 +52,7 @@ class Correlation:
         return tuple((o - 1) * s + (t - 1) * d + 1 for o, s, t, d in zip(self.out, self.stride, self.taps, self.dilation))
 
 
-def _divide(count: int, by: int) -> int:
+def divide(count: int, by: int) -> int:
     return -(-count // by)
 
 
@@ -82,11 +85,11 @@ def _tiles(mode: int, lanes: int, outputs: int, vectors: int):
     """Register tiles with their cost for one tap of one input channel over all outputs, in cycles."""
     limits = {1: 12, 2: 14, 3: 9, 4: 6} if registers(lanes * SIZE) == 32 else {1: 12, 2: 6, 3: 4, 4: 2}
     for places, limit in limits.items():
-        tiles = _divide(outputs, limit)
-        rows = _divide(outputs, tiles)
+        tiles = divide(outputs, limit)
+        rows = divide(outputs, tiles)
         # Two FMAs a cycle; one broadcast a cycle in practice; a sum can be added to every 4 cycles.
         step = max(rows * places * 0.5 + 0.1 * rows, rows * 1.0, 4.0) + 0.5
-        yield Tile(mode, lanes, rows, places, tiles * _divide(vectors, places) * step)
+        yield Tile(mode, lanes, rows, places, tiles * divide(vectors, places) * step)
 
 
 def _seen_taps(c: Correlation) -> float:
@@ -102,12 +105,12 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
     """The cheapest of both ways to fill vectors, counting the transposition that `BY_IMAGE` needs."""
     best = None
     if mode in (None, BY_ROW):
-        vectors = c.out[0] * c.out[1] * _divide(c.out[2], lanes)
+        vectors = c.out[0] * c.out[1] * divide(c.out[2], lanes)
         for tile in _tiles(BY_ROW, lanes, c.outputs, vectors):
             cycles = c.images * c.groups * c.inputs * (tile.cycles * prod(c.taps))
             best = min(best or (cycles, tile), (cycles, tile), key=lambda pair: pair[0])
     if mode in (None, BY_IMAGE):
-        blocks = _divide(c.images, lanes)
+        blocks = divide(c.images, lanes)
         for tile in _tiles(BY_IMAGE, lanes, c.outputs, prod(c.out)):
             moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
             cycles = blocks * c.groups * (tile.cycles * _seen_taps(c) * c.inputs + moved)
@@ -142,7 +145,7 @@ def describe_source(c: Correlation, mode: int, lanes: int) -> Source:
             tap = (c.dilation[0] * plane, c.dilation[1] * row, SIZE)
             return Source(channels * channel, channel, place, tap, origin=origin)
         phases = c.stride[2]
-        columns = _divide(c.frame[2], phases)
+        columns = divide(c.frame[2], phases)
         row = phases * columns * SIZE
         place = (c.stride[0] * c.frame[1] * row, c.stride[1] * row, SIZE)
         tap = (c.dilation[0] * c.frame[1] * row, c.dilation[1] * row, SIZE)
@@ -159,7 +162,7 @@ def describe_source(c: Correlation, mode: int, lanes: int) -> Source:
 
 def _odd_lines(size: int) -> int:
     """Round up to an odd number of cache lines, so that channels do not all fall on the same few sets of a cache."""
-    return (_divide(size, LINE) | 1) * LINE
+    return (divide(size, LINE) | 1) * LINE
 
 
 def frame_step(c: Correlation, mode: int, lanes: int, source: Source, first: int, blocks: int, ref: Ref, target: Ref) -> Step:
@@ -178,6 +181,68 @@ def frame_step(c: Correlation, mode: int, lanes: int, source: Source, first: int
     return Step(kernel, blocks * channels, words, grain)
 
 
+def tile_record(places: int) -> int:
+    """Bytes of a tile's record: its taps (offset, count) and for each vector the byte offsets of its source and output."""
+    return 16 + 16 * places
+
+
+def _taps_seen(c: Correlation, mode: int) -> list[list[tuple[int, int]]]:
+    """For each axis and output: the taps (first, last + 1) that do not meet padding only.
+
+    Along a row the lanes of a vector differ, so no tap is left out there.
+    """
+    seen = []
+    for axis, (size, out, taps, stride, dilation, before) in enumerate(zip(c.size, c.out, c.taps, c.stride, c.dilation, c.before)):
+        if axis == 2 and mode == BY_ROW:
+            seen.append([(0, taps)] * out)
+            continue
+        first = [max(0, divide(before - i * stride, dilation)) for i in range(out)]
+        last = [min(taps, (size - 1 + before - i * stride) // dilation + 1) for i in range(out)]
+        seen.append(list(zip(first, last)))
+    return seen
+
+
+def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> bytes:
+    """What the tiles of one block of images do: records of chunks, of tiles, and lists of taps (all int64)."""
+    columns = 1 if tile.mode == BY_IMAGE else min(tile.lanes, c.out[2])
+    starts = [min(w, c.out[2] - columns) for w in range(0, c.out[2], columns)]
+    everything = [(d, h, w) for d in range(c.out[0]) for h in range(c.out[1]) for w in starts]
+    seen = _taps_seen(c, tile.mode)
+    chunks, tiles, lists = [], [], {}
+    for start in range(0, len(everything), chunk_vectors):
+        vectors = everything[start : start + chunk_vectors]
+        length = len(vectors)
+        vectors += vectors[-1:] * (-length % tile.places)  # a last tile that is not full repeats a vector
+        chunks.append((len(tiles), len(vectors) // tile.places, start, length))
+        for at in range(0, len(vectors), tile.places):
+            offsets, bounds = [], []
+            for place in vectors[at : at + tile.places]:
+                flat = (place[0] * c.out[1] + place[1]) * c.out[2] + place[2]
+                output = (flat - start) * tile.lanes if tile.mode == BY_IMAGE else flat
+                offsets += [sum(i * step for i, step in zip(place, source.place)), output * SIZE]
+                bounds.append([seen[axis][i] for axis, i in enumerate(place)])
+            union = tuple((min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*bounds))
+            tiles.append((lists.setdefault(union, len(lists)), offsets))
+    taps, spans = [], []
+    for union in lists:
+        spans.append(len(taps))
+        for d, h, w in product(*(range(*axis) for axis in union)):
+            column = w * c.dilation[2]
+            here = d * source.tap[0] + h * source.tap[1] + column % source.phases * source.phase + column // source.phases * source.tap[2]
+            taps.append((here, ((d * c.taps[1] + h) * c.taps[2] + w) * c.inputs * tile.rows * SIZE))
+    spans.append(len(taps))
+    tiles_at = len(chunks) * CHUNK
+    taps_at = tiles_at + len(tiles) * tile_record(tile.places)
+    values = []
+    for first, count, start, length in chunks:
+        values += [tiles_at + first * tile_record(tile.places), count, start, length]
+    for number, offsets in tiles:
+        values += [taps_at + spans[number] * TAP, spans[number + 1] - spans[number], *offsets]
+    for tap in taps:
+        values += tap
+    return pack(f"{len(values)}q", *values)
+
+
 def _steps(c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weights: Ref, bias: Ref | int, output: Ref, taps_order: tuple, at: int):
     """Steps of one correlation and the end of the workspace they use from ``at`` on.
 
@@ -185,55 +250,137 @@ def _steps(c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weight
     """
     tile = choose_tile(c, lanes, mode)
     source = describe_source(c, tile.mode, lanes)
-    blocks = _divide(c.images, lanes) if tile.mode == BY_IMAGE else c.images
-    tiles = _divide(c.outputs, tile.rows)
+    blocks = divide(c.images, lanes) if tile.mode == BY_IMAGE else c.images
+    tiles = divide(c.outputs, tile.rows)
+    tile_weights = prod(c.taps) * c.inputs * tile.rows * SIZE
     packed = Ref("tmp", 0, at)
-    at += _divide(c.groups * tiles * prod(c.taps) * c.inputs * tile.rows * SIZE, LINE) * LINE
-    pack = Kernel(("conv_weights", tile.rows), "numod.kernel.conv_layout_simd:pack_weights")
-    grain = max(1, 16384 // (prod(c.taps) * c.inputs * tile.rows))
-    steps = [Step(pack, c.groups * tiles, (weights, packed, c.outputs, c.inputs, *c.taps, *taps_order), grain)]
+    at += divide(c.groups * tiles * tile_weights, LINE) * LINE
+    grain = max(1, 16384 * SIZE // tile_weights)
+    words = (weights, packed, c.outputs, c.inputs, *c.taps, *taps_order)
+    steps = [Step(Kernel(("conv_weights", tile.rows), "numod.kernel.conv_layout_simd:pack_weights"), c.groups * tiles, words, grain)]
 
-    rows, unit = c.out[0] * c.out[1], (lanes if tile.mode == BY_IMAGE else 1)
-    vectors_of_row = c.out[2] if tile.mode == BY_IMAGE else _divide(c.out[2], lanes)
-    window = c.inputs * source.place[1] + tile.rows * c.out[2] * unit * SIZE  # bytes that a row of outputs needs anew
-    chunk_rows = max(1, min(rows, WINDOW // window))
-    pieces = _divide(TASKS, blocks * c.groups)
-    enough = _divide(4 * tile.places, vectors_of_row)  # rows below which a chunk is not worth its preparation
-    chunk_rows = max(min(chunk_rows, _divide(rows, pieces)), min(enough, chunk_rows))
-    chunk_rows = _divide(rows, _divide(rows, chunk_rows))
-    chunks = _divide(rows, chunk_rows)
-    tile_chunks = max(1, min(tiles, _divide(pieces, chunks)))
-    chunk_tiles = _divide(tiles, tile_chunks)
-    tile_chunks = _divide(tiles, chunk_tiles)
-
-    records = _divide(chunk_rows * vectors_of_row, tile.places) * (64 + 16 * tile.places)
-    scratch = prod(c.taps) * 16 + records + LINE
-    if tile.mode == BY_IMAGE:
-        scratch += _divide(chunk_rows * c.out[2], lanes) * lanes * lanes * SIZE * tile.rows
-        seen = (c.stride, c.before, c.dilation, c.size)
-    else:  # along a row, the lanes of a vector do not see the same taps
-        seen = ((*c.stride[:2], 0), (*c.before[:2], 0), (*c.dilation[:2], 1), (*c.size[:2], c.taps[2]))
+    vectors = c.out[0] * c.out[1] * (c.out[2] if tile.mode == BY_IMAGE else divide(c.out[2], lanes))
+    chunk_vectors, chunk_tiles = _pieces(c, tile, source, blocks, vectors, tiles)
+    chunks, tile_chunks = divide(vectors, chunk_vectors), divide(tiles, chunk_tiles)
+    table = tables(c, tile, source, chunk_vectors)
+    scratch_row = divide(chunk_vectors, lanes) * lanes * lanes * SIZE
     at_once = blocks
     if source.framed:
-        at_once = max(1, min(blocks, FRAMES // source.block), _divide(min(TASKS, blocks), chunks * tile_chunks * c.groups))
+        at_once = max(1, min(blocks, FRAMES // source.block), divide(min(TASKS, blocks), chunks * tile_chunks * c.groups))
         frames = Ref("tmp", 0, at)
-        at += _divide(at_once * source.block + lanes * SIZE, LINE) * LINE
+        at += divide(at_once * source.block + lanes * SIZE, LINE) * LINE
     convolve = Kernel(("conv", lanes, tile.rows, tile.places, tile.mode), "numod.kernel.conv_simd:convolve")
     for first in range(0, blocks, at_once):
         count = min(at_once, blocks - first)
         if source.framed:
             steps.append(frame_step(c, tile.mode, lanes, source, first, count, source_ref, frames))
-        here = frames if source.framed else replace_offset(source_ref, source.origin)
+        here = frames if source.framed else source_ref._replace(offset=source_ref.offset + source.origin)
+        valid = min(lanes, c.out[2]) if tile.mode == BY_ROW else lanes
         words = (
-            *(here, packed, bias, output, source.block, source.channel),
-            *(*source.place, *source.tap, source.phases, source.phase, c.dilation[2] if source.phases > 1 else 0),
-            *(*c.taps, *seen[0], *seen[1], *seen[2], *seen[3]),
-            *(c.inputs, c.outputs, c.groups, *c.out, chunk_rows, chunk_tiles, count, c.images, first),
+            *(here, packed, bias, output, table),
+            *(source.block, source.channel, c.inputs, c.outputs, c.groups),
+            *(tile_weights, prod(c.out) * SIZE, valid, tiles, chunk_tiles, tile_chunks),
+            *(count, first, c.images, scratch_row),
         )
         tasks = chunks * tile_chunks * count * c.groups
+        scratch = scratch_row * tile.rows if tile.mode == BY_IMAGE else 0
         steps.append(Step(convolve, tasks, words, max(1, tasks // TASKS), scratch))
     return steps, at
 
 
-def replace_offset(ref: Ref, offset: int) -> Ref:
-    return ref._replace(offset=ref.offset + offset)
+def _pieces(c: Correlation, tile: Tile, source: Source, blocks: int, vectors: int, tiles: int) -> tuple[int, int]:
+    """Vectors of outputs and tiles of channels that one piece of work does."""
+    window = (c.inputs * c.stride[1] * c.stride[2] + tile.rows) * tile.lanes * SIZE  # bytes that a vector of outputs needs anew
+    step = tile.places * (tile.lanes if tile.mode == BY_IMAGE else 1)  # whole tiles, and whole squares to transpose
+    pieces = divide(TASKS, blocks * c.groups)
+    chunk = max(min(WINDOW // window, divide(vectors, pieces)), min(4 * step, WINDOW // window), 1)
+    chunk = divide(divide(vectors, divide(vectors, chunk)), step) * step
+    tile_chunks = max(1, min(tiles, divide(pieces, divide(vectors, chunk))))
+    return min(chunk, vectors), divide(tiles, tile_chunks)
+
+
+def applies(x_shape, w_shape) -> bool:
+    return len(x_shape) in (3, 4, 5) and min(*x_shape, *w_shape) > 0
+
+
+def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
+    """y (N, O, *out) from x (N, C, *size), weight (O, C / groups, *taps) and, if ``bias``, bias (O,).
+
+    None where the generic form must serve: no values at all, or more than three spatial axes.
+    """
+    if not applies(x_shape, w_shape):
+        return None
+    c = correlation(x_shape, w_shape, stride, padding, dilation, groups)
+    if min(c.out) < 1:
+        return None
+    taps = prod(c.taps)
+    order = (c.outputs * c.inputs * taps, c.inputs * taps, taps, 0, c.taps[1] * c.taps[2], c.taps[2], 1)
+    lanes = lanes or lanes_of(SIZE)
+    steps, workspace = _steps(c, lanes, mode, Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"), order, 0)
+    outputs = c.images * c.groups * c.outputs * prod(c.out)
+    return Program((outputs * SIZE,), 3 if bias else 2, tuple(steps), workspace + LINE)
+
+
+@dataclass(frozen=True)
+class _Class:
+    """Inputs congruent to ``phase`` modulo the stride along one axis: they meet every ``step``-th tap, from ``last`` down."""
+
+    places: int
+    taps: int
+    dilation: int
+    before: int
+    last: int
+    step: int
+
+
+def _classes(size: int, taps: int, stride: int, padding: int, dilation: int) -> list[_Class]:
+    """Input i meets tap t at output o where i + padding = o * stride + t * dilation."""
+    common = gcd(stride, dilation)
+    step = stride // common
+    found = []
+    for phase in range(stride):
+        first = next((t for t in range(min(step, taps)) if (phase + padding - t * dilation) % stride == 0), None)
+        count = 0 if first is None else divide(taps - first, step)
+        last = 0 if first is None else first + (count - 1) * step
+        before = -((phase + padding - last * dilation) // stride)
+        found.append(_Class(divide(size - phase, stride), count, dilation // common, before, last, step))
+    return found
+
+
+def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
+    """dx (N, C, *size) from dy (N, O, *out) and weight; None as for `forward`."""
+    if not applies(x_shape, w_shape):
+        return None
+    f = correlation(x_shape, w_shape, stride, padding, dilation, groups)
+    if min(f.out) < 1:
+        return None
+    lanes = lanes or lanes_of(SIZE)
+    taps = prod(f.taps)
+    tap_steps = (f.taps[1] * f.taps[2], f.taps[2], 1)
+    axes = [_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation)]
+    planes = f.images * f.groups * f.inputs
+    whole = f.stride == (1, 1, 1)
+    steps, offsets, at, workspace = [], [], 0, 0
+    parts = list(product(*axes))
+    for part in parts:
+        exists = all(axis.taps and axis.places > 0 for axis in part)
+        offsets.append(at if exists else -1)
+        if exists:
+            at += divide(planes * prod(axis.places for axis in part) * SIZE, LINE) * LINE
+    at = 0 if whole else at
+    for part, offset in zip(parts, offsets):
+        if offset < 0:
+            continue
+        column = lambda name: tuple(getattr(axis, name) for axis in part)  # noqa: E731
+        c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, column("places"), column("taps"), (1, 1, 1), column("dilation"), column("before"))
+        first = sum(axis.last * step for axis, step in zip(part, tap_steps))
+        order = (f.outputs * f.inputs * taps, taps, f.inputs * taps, first, *(-axis.step * step for axis, step in zip(part, tap_steps)))
+        target = Ref("out") if whole else Ref("tmp", 0, offset)
+        made, end = _steps(c, lanes, mode, Ref("in", 0), Ref("in", 1), 0, target, order, at)
+        steps += made
+        workspace = max(workspace, end)
+    if not whole:
+        words = (Ref("tmp"), Ref("out"), *f.size, *f.stride, *offsets)
+        merge = Kernel(("conv_merge",), "numod.kernel.conv_layout_simd:merge_phases")
+        steps.append(Step(merge, planes, words, max(1, 16384 // prod(f.size))))
+    return Program((planes * prod(f.size) * SIZE,), 2, tuple(steps), workspace + LINE)

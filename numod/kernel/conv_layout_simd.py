@@ -77,7 +77,7 @@ def interleave_images(lanes: int) -> Callable:
 
     The frame around each image is filled with zeros, and so are the lanes of images that do not exist.
     """
-    transpose_block = transposer(lanes, "float32")
+    transpose_block = transposer(lanes, "float32", True)
     zeros = native(f"zeros.{lanes}", 2, _zeros(lanes))
     vector = lanes * SIZE
 

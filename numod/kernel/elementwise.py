@@ -78,7 +78,7 @@ def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], outputs: int,
     scalar = source.Translated(code, dtype, "scalar")
     backend = source.backend()
     namespace = {"inner": backend.inner, "pointer": backend.pointer, "int64": np.int64, **scalar.namespace}
-    namespace |= {f"type_{i}": np.dtype(name).type for i, name in enumerate(types)}
+    namespace |= {f"type_{i}": source.memory_type(name) for i, name in enumerate(types)}
     index = {"c": "p{0} + k", "s": "p{0}", "g": "p{0} + k * step{0}"}
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
     for i in range(outputs):
@@ -109,7 +109,8 @@ def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], outputs: int,
         "        q = row * inner_size",
         "        for k in range(start, stop):",
     ]
-    values = ", ".join(f"x{i}[{index[kinds[i]].format(i)}]" for i in range(inputs))
+    truth = [" != 0" if name == "bool" else "" for name in types[outputs:]]
+    values = ", ".join(f"x{i}[{index[kinds[i]].format(i)}]{truth[i]}" for i in range(inputs))
     if outputs == 1:
         lines.append(f"            out0[q + k] = scalar({values})")
     else:

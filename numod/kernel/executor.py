@@ -27,6 +27,7 @@ def pack(program: Program) -> runtime.Buffer:
     scratch = max((_align(step.scratch) for step in program.steps), default=0)
     first = {"out": 3, "in": 3 + len(program.outs), "tmp": 2}
     words: list[int] = []
+    tables: dict[int, bytes] = {}  # by the index of the word that gets their address
     release = 0
     for step in program.steps:
         if len(step.words) > MAX_WORDS:
@@ -38,12 +39,20 @@ def pack(program: Program) -> runtime.Buffer:
         for word in step.words:
             if isinstance(word, Ref):
                 words += [8 * (first[word.space] + word.index), word.offset]
+            elif isinstance(word, bytes):
+                tables[len(words) + 1] = word
+                words += [0, 0]
             else:
                 words += [0, word]
         release |= step.n >= GIL_WORK
     head = [program.n_in, len(program.outs), _align(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0]
     values = [*head, *program.outs, *words]
-    block = runtime.alloc(8 * len(values))
+    end = _align(8 * len(values))
+    block = runtime.alloc(end + sum(_align(len(table)) for table in tables.values()))
+    for index, table in tables.items():
+        values[len(values) - len(words) + index] = block.address + end
+        struct.pack_into(f"{len(table)}s", block, end, table)
+        end += _align(len(table))
     struct.pack_into(f"{len(values)}q", block, 0, *values)
     return block
 

@@ -88,7 +88,7 @@ def _kernel(form: str, code: Callable, inputs, output, dtype, shapes, space, int
     return Kernel(key, lambda: build(form, code, dtype, types, ranks, integers))
 
 
-class _Checks(ast.NodeTransformer):
+class Checks(ast.NodeTransformer):
     """``checked(i, n)`` -> ``checked(i, n, error)``, with ``error`` as the function's last argument."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
@@ -103,17 +103,44 @@ class _Checks(ast.NodeTransformer):
         return node
 
 
+class _Flat(Checks):
+    """Also ``x[a, b]`` -> ``x_data[a * x.shape[1] + b]``, with ``x_data`` as a further argument for each input.
+
+    An array's index may be negative, which the array must check for; what is read by address is vectorised.
+    """
+
+    def __init__(self, inputs: dict[str, str]):
+        self.inputs = inputs  # name -> dtype
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.args.args += [ast.arg(name + "_data") for name in self.inputs]
+        return super().visit_FunctionDef(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.value, ast.Name) or node.value.id not in self.inputs:
+            return node
+        name = node.value.id
+        flat, *rest = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        for axis, index in enumerate(rest, 1):
+            extent = ast.Subscript(ast.Attribute(ast.Name(name, ast.Load()), "shape", ast.Load()), ast.Constant(axis), ast.Load())
+            flat = ast.BinOp(ast.BinOp(flat, ast.Mult(), extent), ast.Add(), index)
+        value = ast.Subscript(ast.Name(name + "_data", ast.Load()), flat, ast.Load())
+        return ast.Compare(value, [ast.NotEq()], [ast.Constant(0)]) if self.inputs[name] == "bool" else value
+
+
 def build(form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ranks: tuple[int, ...], integers: int) -> Callable:
-    """The kernel of the CPU."""
+    """The kernel of the CPU: the last axis in an inner loop, the others counted up around it."""
     backend = source.backend()
-    function = source.Translated(code, dtype, "value_at", _Checks())
+    count, rank = len(types) - 1, ranks[0]
+    names = code.__code__.co_varnames[rank : rank + count]
+    function = source.Translated(code, dtype, "value_at", _Flat(dict(zip(names, types[1:], strict=True))))
     namespace = {
         **{name: getattr(backend, name) for name in ("inner", "pointer", "view", "checked")},
-        **{f"type_{i}": np.dtype(name).type for i, name in enumerate(types)},
+        **{f"type_{i}": source.memory_type(name) for i, name in enumerate(types)},
         "int64": np.int64,
         **function.namespace,
     }
-    count, rank = len(types) - 1, ranks[0]
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)", "    out = pointer(words[1], type_0)"]
     at = 2 + count
     lines += [f"    n{axis} = words[{at + axis}]" for axis in range(rank)]
@@ -121,15 +148,26 @@ def build(form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ra
     for i in range(count):
         extents = "".join(f"words[{at + axis}], " for axis in range(ranks[1 + i])) or "1,"
         at += ranks[1 + i]
-        lines.append(f"    x{i} = view(words[{2 + i}], ({extents}), type_{1 + i})")
-    values = [f"i{axis}" for axis in range(rank)] + [f"x{i}" for i in range(count)]
-    values += [f"words[{at + i}]" for i in range(integers)] + ["words[0]"]
-    lines += ["    for i in range(begin, end):", "        rest = i"]
-    for axis in reversed(range(rank)):
-        lines += [f"        left = rest // n{axis}", f"        i{axis} = rest - left * n{axis}", "        rest = left"]
+        lines += [f"    x{i} = view(words[{2 + i}], ({extents}), type_{1 + i})", f"    data{i} = pointer(words[{2 + i}], type_{1 + i})"]
+    last = max(rank - 1, 0)
+    values = [*(f"i{axis}" for axis in range(last)), *["innermost"][:rank], *(f"x{i}" for i in range(count))]
+    values += [*(f"words[{at + i}]" for i in range(integers)), *(f"data{i}" for i in range(count)), "words[0]"]
+    lines += ["    i = begin", "    while i < end:"]
+    if rank:
+        lines += ["        if i == begin:", "            rest = i"]
+        for axis in reversed(range(1, rank)):
+            lines += [f"            left = rest // n{axis}", f"            i{axis} = rest - left * n{axis}", "            rest = left"]
+        lines += ["            i0 = rest", f"        stop = min(n{last}, i{last} + end - i)", f"        row = i - i{last}"]
+        lines += [f"        for innermost in range(i{last}, stop):"]
+    else:
+        lines += ["        row, stop = i, 1", "        for innermost in range(1):"]
     call = f"value_at({', '.join(values)})"
     if form == "gather":
-        lines.append(f"        out[i] = {call}")
+        lines.append(f"            out[row + innermost] = {call}")
     else:
-        lines += [f"        place, value = {call}", f"        out[place] = {'out[place] + value' if form == 'scatter-add' else 'value'}"]
-    return source.execute(function.render("\n".join(lines)), namespace, code.__name__)
+        lines += [f"            place, value = {call}", f"            out[place] = {'out[place] + value' if form == 'scatter-add' else 'value'}"]
+    lines += ["        i = row + stop", f"        i{last} = 0"]
+    for depth, axis in enumerate(reversed(range(last))):
+        indent = "    " * (2 + depth)
+        lines += [f"{indent}i{axis} += 1", f"{indent}if i{axis} == n{axis}:", f"{indent}    i{axis} = 0"]
+    return source.execute(function.render("\n".join(lines), "innermost"), namespace, code.__name__)

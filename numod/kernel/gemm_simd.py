@@ -85,8 +85,11 @@ def _copy_rows(lanes: int, real: str) -> Emit:
     return emit
 
 
-def _transpose_block(lanes: int, real: str) -> Emit:
-    """target[j, i] = source[i, j] for i < ``rows``, j < ``columns``, at most ``lanes`` each; strides in bytes."""
+def _transpose_block(lanes: int, real: str, whole: bool) -> Emit:
+    """target[j, i] = source[i, j] for i < ``rows``, j < ``columns``, at most ``lanes`` each; strides in bytes.
+
+    ``whole``: the target's vectors are written to their end, with zeros.
+    """
 
     def emit(builder, arguments):
         source, source_row, target, target_row, rows, columns = arguments
@@ -96,7 +99,7 @@ def _transpose_block(lanes: int, real: str) -> Emit:
             present = builder.icmp_signed("<", word(i), rows)
             count = builder.select(present, columns, word(0))
             lines.append(v.load(builder.add(source, builder.mul(source_row, word(i))), v.first(count)))
-        filled = v.first(rows)
+        filled = None if whole else v.first(rows)
         after = builder.append_basic_block("after")
         for j, line in enumerate(v.transpose(lines)):
             wanted = builder.append_basic_block("column")
@@ -114,9 +117,9 @@ def copier(lanes: int, real: str):
     return native(f"copy_rows.{lanes}{real}", 6, _copy_rows(lanes, real))
 
 
-def transposer(lanes: int, real: str):
+def transposer(lanes: int, real: str, whole: bool):
     """``f((source, source_row, target, target_row, rows, columns))``"""
-    return native(f"transpose_block.{lanes}{real}", 6, _transpose_block(lanes, real))
+    return native(f"transpose_block.{lanes}{real}{int(whole)}", 6, _transpose_block(lanes, real, whole))
 
 
 def multiply(lanes: int, rows: int, real: str) -> Callable:
@@ -189,7 +192,7 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
 def pack(lanes: int, real: str) -> Callable:
     """B cut into panels of 2 vectors of columns, each panel contiguous: the range counts panels, batch first."""
     size = REALS[real][1]
-    copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real)
+    copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real, True)
     panel = COLUMN_VECTORS * lanes
 
     def kernel(begin, end, args, scratch):

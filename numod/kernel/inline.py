@@ -65,12 +65,14 @@ class _Hoist(ast.NodeTransformer):
             for child in ast.walk(statement):
                 if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
                     names.setdefault(child.id, prefix + child.id)
-        renamed = [_Rename(names).visit(copy.deepcopy(statement)) for statement in helper.body]
+        renamed = [Rename(names).visit(copy.deepcopy(statement)) for statement in helper.body]
         self.before += inline_calls(renamed[:-1], self.helpers, self.counter)
         return self.visit(renamed[-1].value)
 
 
-class _Rename(ast.NodeTransformer):
+class Rename(ast.NodeTransformer):
+    """Other names for variables."""
+
     def __init__(self, names: dict[str, str]):
         self.names = names
 
@@ -81,3 +83,43 @@ class _Rename(ast.NodeTransformer):
 def assign(name: str, value: ast.expr) -> ast.Assign:
     """The statement ``name = value``."""
     return ast.Assign([ast.Name(name, ast.Store())], value, lineno=0)
+
+
+def move_invariant(statements: list[ast.stmt], variable: str) -> list[ast.stmt]:
+    """``statements`` with what does not change in loops over ``variable`` computed before them; for loops that run at least once.
+
+    LLVM cannot do it where the loop writes to memory, which might be what the invariant reads. A kernel's output is not one of its inputs.
+    """
+    result: list[ast.stmt] = []
+    for statement in statements:
+        for field in ("body", "orelse"):
+            inner = getattr(statement, field, None)
+            if isinstance(inner, list):
+                setattr(statement, field, move_invariant(inner, variable))
+        if isinstance(statement, ast.For) and isinstance(statement.target, ast.Name) and statement.target.id == variable:
+            varying = _varying(statement.body, variable)
+            invariant = [s for s in statement.body if _is_plain(s) and not _names(s) & varying]
+            result += invariant
+            statement.body = [s for s in statement.body if s not in invariant]
+        result.append(statement)
+    return result
+
+
+def _varying(statements: list[ast.stmt], variable: str) -> set[str]:
+    """The names whose values depend on ``variable``, or that are not set by plain assignments alone."""
+    varying = {variable}
+    while True:
+        before = len(varying)
+        for statement in statements:
+            if not _is_plain(statement) or _names(statement) & varying:
+                varying |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        if len(varying) == before:
+            return varying
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets)
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

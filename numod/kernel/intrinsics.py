@@ -6,6 +6,7 @@ from `load` on are for the launcher (`native`), which is always compiled.
 
 from __future__ import annotations
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
@@ -183,6 +184,9 @@ def _reduction(float_intrinsic, int_predicate):
                     return builder.fadd(left, right, flags=("reassoc", "contract"))
                 if float_intrinsic == "fmul":
                     return builder.fmul(left, right, flags=("reassoc", "contract"))
+                if llvm.llvm_version_info < (17,):  # numba 0.61: LLVM cannot make machine code of llvm.maximum on x86 yet
+                    wins = builder.or_(builder.fcmp_ordered(int_predicate, left, right), builder.fcmp_unordered("uno", left, left))
+                    return builder.select(wins, left, right)
                 name = f"llvm.{float_intrinsic}.f{kind.bitwidth}"
                 function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(left.type, [left.type] * 2), name)
                 return builder.call(function, [left, right])
@@ -193,7 +197,8 @@ def _reduction(float_intrinsic, int_predicate):
             compare = builder.icmp_signed if getattr(kind, "signed", False) else builder.icmp_unsigned
             return builder.select(compare(int_predicate, left, right), left, right)
 
-        return left(left, right), generate
+        kind = types.unliteral(left)
+        return kind(left, right), generate
 
     return combine
 

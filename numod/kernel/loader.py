@@ -19,6 +19,7 @@ from .program import Kernel
 SIGNATURE = "void(int64,int64,int64,int64)"  # kernel(begin, end, args, scratch)
 
 _addresses: dict[tuple, int] = {}
+_callbacks: dict[tuple, int] = {}  # the same under `config.interpret`, which tests switch on for a while
 _keep: list[object] = []  # what loaded code needs alive: the engine, callbacks of interpreted kernels
 _mutex = threading.RLock()
 compiled = 0  # kernels this process had to compile
@@ -76,7 +77,7 @@ def _compile(kernel: Kernel, name: str, signature: str) -> bytes:
         body = cache.read(name)  # another process may have been first
         if body is None:
             compiler = importlib.import_module("numod.kernel.compiler")  # imports numba
-            body = compiler.emit(str(kernel.key[1]), lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False))
+            body = compiler.emit(" ".join(map(str, kernel.key[:2])), lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False))
             cache.write(name, body)
             compiled += 1
     return body
@@ -87,9 +88,9 @@ def address(kernel: Kernel) -> int:
     if not config.interpret:
         return native(kernel)
     with _mutex:
-        if kernel.key not in _addresses:
-            _addresses[kernel.key] = interpreted(_build(kernel))
-        return _addresses[kernel.key]
+        if kernel.key not in _callbacks:
+            _callbacks[kernel.key] = interpreted(_build(kernel))
+        return _callbacks[kernel.key]
 
 
 def interpreted(function: Callable) -> int:

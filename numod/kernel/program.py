@@ -35,14 +35,15 @@ class Ref(NamedTuple):
 class Step:
     """One call ``kernel(begin, end, args, scratch)`` over the range ``[0, n)``.
 
-    ``args`` points to int64 words: word 0 is the address of the launch's error slot, the words after it are ``words``.
+    ``args`` points to int64 words: word 0 is the address of the launch's error slot, the words after it are ``words``;
+    for bytes, the address of a copy of them (tables that a planner made).
     A range longer than ``grain`` is cut into pieces of ``grain`` that threads take in any order (0: never cut), so a kernel's result must not
     depend on where the range is cut. ``scratch`` is the bytes of 64-byte aligned private memory that each thread gets.
     """
 
     kernel: Kernel
     n: int
-    words: tuple[int | Ref, ...]
+    words: tuple[int | Ref | bytes, ...]
     grain: int = 0
     scratch: int = 0
 

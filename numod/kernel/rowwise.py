@@ -1,18 +1,21 @@
 """The rowwise form: what is computed along rows, one row at a time: reductions, softmax, norms, losses.
 
 The author writes the formula of one row; ``fold(add, e)`` (or ``mul``, ``max``, ``min``) reduces the expression ``e`` over the row and
-``first(condition)`` is the first index where it holds (``count`` if nowhere). ``index`` and ``count`` are the position in the row and its length::
+``first(condition)`` is the first index where it holds (``count`` if nowhere). ``index`` and ``count`` are the position in the row and its length.
+``name = checked(label)`` is an input of one integer a row, reported as an IndexError if it is not an index of the row::
 
     def softmax(x):
         m = fold(max, x)
         s = fold(add, math.exp(x - m))
         return math.exp(x - m) / s      # of each element: it speaks of x; the return of a row's value speaks of folds only
 
+Several results are returned as a tuple. Parameters after the inputs are numbers, the same for all rows.
+
 A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 and R2 reduced, which covers one axis, neighbouring axes, all axes, and
 the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of neighbouring rows is walked together, so
 that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
 
-Argument words: output address, input addresses, A, R1, B, R2.
+Argument words: output addresses, input addresses, A, R1, B, R2, the numbers (as bits of float64).
 """
 
 from __future__ import annotations
@@ -21,13 +24,14 @@ import ast
 import dis
 import functools
 import math
+import struct
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..spec import Spec
 from . import layout as layouts
-from . import source
+from . import inline, source
 from .program import Kernel, Program, Ref, Step
 
 TILE = 64  # rows walked together
@@ -55,17 +59,25 @@ def layout(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int, int
     return a, r1, b, r2
 
 
-def program(code: Callable, inputs: Sequence[Spec], output: Spec, axes: tuple[int, ...], dtype: np.dtype, per_row: tuple[str, ...] = ()) -> Program:
+def program(
+    code: Callable,
+    inputs: Sequence[Spec],
+    outputs: Sequence[Spec],
+    axes: tuple[int, ...],
+    dtype: np.dtype,
+    per_row: tuple[str, ...] = (),
+    numbers: Sequence[float] = (),
+) -> Program:
     """The launch of ``code`` over rows along ``axes``.
 
-    Inputs named in ``per_row`` have one value for each row (contiguous, the reduced axes gone or 1); the others have the full shape.
-    dtype: the type that is computed in.
+    Inputs named in ``per_row`` have one value for each row (the reduced axes gone or 1); the others have the full shape.
+    dtype: the type that is computed in. numbers: the values of the parameters after the inputs.
     """
-    names = code.__code__.co_varnames[: code.__code__.co_argcount]
+    names = code.__code__.co_varnames[: len(inputs)]
     shape = inputs[0].shape
     found = layout(shape, axes)
     steps: list[Step] = []
-    words: list[int | Ref] = [Ref("out", 0)]
+    words: list[int | Ref] = [Ref("out", i) for i in range(len(outputs))]
     workspace = 0
     order = tuple(range(len(shape)))
     if found is None:
@@ -73,21 +85,24 @@ def program(code: Callable, inputs: Sequence[Spec], output: Spec, axes: tuple[in
         kept = math.prod(shape[axis] for axis in order if axis not in axes)
         found = (kept, 1, 1, math.prod(shape) // max(kept, 1))
     for i, (name, spec) in enumerate(zip(names, inputs, strict=True)):
-        if name in per_row or (spec.contiguous and order == tuple(range(len(shape)))):
+        if spec.contiguous and (name in per_row or order == tuple(range(len(shape)))):
             words.append(Ref("in", i))
             continue
-        moved = Spec.of(tuple(spec.shape[a] for a in order), spec.dtype, spec.device, tuple(spec.strides[a] for a in order))
+        moved = spec
+        if name not in per_row:
+            moved = Spec.of(tuple(spec.shape[a] for a in order), spec.dtype, spec.device, tuple(spec.strides[a] for a in order))
         steps.append(layouts.copy_step(moved, i, workspace))
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
     a, r1, b, r2 = found
     column = r2 == 1 and b > 1
-    key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), tuple(str(s.dtype) for s in inputs), str(output.dtype), per_row, column)
-    kernel = Kernel(key, lambda: build(code, dtype, key[4], key[5], per_row, column))
+    types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
+    key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, column)
+    kernel = Kernel(key, lambda: build(code, dtype, types, out_types, per_row, column))
     grain = max(WORK // max(r1 * r2, 1), TILE if column else 1)
-    words += [a, r1, b, r2]
+    words += [a, r1, b, r2, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
     steps.append(Step(kernel, a * b, tuple(words), grain, scratch=16 * TILE * stages_of(code)))
-    return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
+    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
 
 
 @functools.cache
@@ -97,7 +112,7 @@ def stages_of(code: Callable) -> int:
     return folds + code.__code__.co_nlocals - code.__code__.co_argcount
 
 
-class _Folds(ast.NodeTransformer):
+class Folds(ast.NodeTransformer):
     """``fold(max, e)`` -> ``fold_max(e)``, so that the operation's name is not taken for a global."""
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -109,24 +124,28 @@ class _Folds(ast.NodeTransformer):
         return node
 
 
-class _RowProgram:
+class RowProgram:
     """The statements of a row function, each fold taken out into a pass of its own.
 
-    stages: ("fold", name, operation, expression) and ("let", name, expression), in order; then ``result``.
+    stages: ("fold", name, operation, expression), ("let", name, expression) and ("check", name, expression), in order; then the ``results``.
     """
 
-    def __init__(self, tree: ast.FunctionDef, per_row: tuple[str, ...]):
+    def __init__(self, tree: ast.FunctionDef, names: Sequence[str], per_row: tuple[str, ...]):
         self.stages: list[tuple] = []
-        self.elements = [arg.arg for arg in tree.args.args if arg.arg not in per_row]
-        for statement in _Folds().visit(tree).body:
+        self.elements = [name for name in names if name not in per_row]
+        for statement in Folds().visit(tree).body:
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                self.stages.append(("let", statement.targets[0].id, self._take_folds(statement.value)))
+                kind, value = ("check", statement.value.args[0]) if _is_check(statement.value) else ("let", self._take_folds(statement.value))
+                self.stages.append((kind, statement.targets[0].id, value))
             elif isinstance(statement, ast.Return) and statement.value is not None:
-                self.result = self._take_folds(statement.value)
+                results = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
+                self.results = [self._take_folds(result) for result in results]
             else:
                 raise TypeError(f"{tree.name}: a row function is assignments and a return, got: {ast.unparse(statement)}")
-        used = {node.id for node in ast.walk(self.result) if isinstance(node, ast.Name)}
-        self.per_element = bool(used & {*self.elements, "index"})
+
+    def per_element(self, result: ast.expr) -> bool:
+        """Whether a result speaks of elements; otherwise it is one value of the row."""
+        return any(isinstance(node, ast.Name) and node.id in (*self.elements, "index") for node in ast.walk(result))
 
     def _take_folds(self, expression: ast.expr) -> ast.expr:
         stages = self.stages
@@ -143,7 +162,11 @@ class _RowProgram:
         return Take().visit(expression)
 
 
-def _limits(dtype: np.dtype) -> tuple:
+def _is_check(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.removeprefix("global_") == "checked"
+
+
+def limits(dtype: np.dtype) -> tuple:
     """(smallest, largest) value of a dtype."""
     if dtype.kind == "f":
         return dtype.type(-np.inf), dtype.type(np.inf)
@@ -153,60 +176,76 @@ def _limits(dtype: np.dtype) -> tuple:
     return dtype.type(info.min), dtype.type(info.max)
 
 
-def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], out_type: str, per_row: tuple[str, ...], column: bool) -> Callable:
+def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], out_types: tuple[str, ...], per_row: tuple[str, ...], column: bool) -> Callable:
     """The kernel of the CPU: `rows` one by one, or tiles of `columns`."""
-    translated = source.Translated(code, dtype, "row", _Folds())
-    rows = _RowProgram(translated.definition, per_row)
-    names = [arg.arg for arg in translated.definition.args.args]
+    translated = source.Translated(code, dtype, "row", Folds())
+    # The author's variables get names that the loops around them do not use.
+    definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
+    per_row = tuple(f"v_{name}" for name in per_row)
+    arguments = [f"v_{arg.arg}" for arg in definition.args.args]
+    names, numbers = arguments[: len(types)], arguments[len(types) :]
+    rows = RowProgram(definition, names, per_row)
     backend = source.backend()
     wide = np.dtype("float64" if dtype.kind == "f" else "int64")
-    low, high = _limits(dtype)
+    low, high = limits(dtype)
     namespace = {
-        **{name: getattr(backend, name) for name in ("inner", "pointer", "fold_add", "fold_mul", "fold_max", "fold_min")},
-        **{f"type_{name}": np.dtype(t).type for name, t in zip(names, types, strict=True)},
+        **{name: getattr(backend, name) for name in ("inner", "pointer", "checked", "fold_add", "fold_mul", "fold_max", "fold_min")},
+        **{f"type_{name}": source.memory_type(t) for name, t in zip(names, types, strict=True)},
         "int64": np.int64,
         "to_value": dtype.type,
         "to_wide": wide.type,
-        "type_out": np.dtype(out_type).type,
+        **{f"type_out{i}": source.memory_type(t) for i, t in enumerate(out_types)},
+        "float64": np.float64,
         "start_fold_max": low,
         "start_fold_min": high,
         "start_fold_add": wide.type(0),
         "start_fold_mul": wide.type(1),
         **translated.namespace,
     }
-    writer = _Writer(rows, names, per_row, column)
+    writer = _Writer(rows, dict(zip(names, types, strict=True)), per_row, numbers, column)
     return source.execute(translated.render(writer.text()), namespace, code.__name__)
+
+
+_VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
 
 
 class _Writer:
     """Writes the loops of a rowwise kernel."""
 
-    def __init__(self, rows: _RowProgram, names: list[str], per_row: tuple[str, ...], column: bool):
-        self.rows, self.names, self.per_row, self.column = rows, names, per_row, column
+    def __init__(self, rows: RowProgram, types: dict[str, str], per_row: tuple[str, ...], numbers: list[str], column: bool):
+        self.rows, self.types, self.per_row, self.numbers, self.column = rows, types, per_row, numbers, column
+        self.names = list(types)
         self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
 
     def text(self) -> str:
         add = self.lines.append
-        add("    out = pointer(words[1], type_out)")
+        for i in range(len(self.rows.results)):
+            add(f"    out{i} = pointer(words[{1 + i}], type_out{i})")
+        base = 1 + len(self.rows.results)
         for i, name in enumerate(self.names):
-            add(f"    in_{name} = pointer(words[{2 + i}], type_{name})")
-        base = 2 + len(self.names)
+            add(f"    in_{name} = pointer(words[{base + i}], type_{name})")
+        base += len(self.names)
         add(f"    r1 = words[{base + 1}]")
         add(f"    b_size = words[{base + 2}]")
         add(f"    r2 = words[{base + 3}]")
         add("    count = to_value(r1 * r2)")
+        for i, name in enumerate(self.numbers):
+            add(f"    {name} = to_value(pointer(args, float64)[{base + 4 + i}])")
         if self.column:
             self._columns()
         else:
             self._rows()
         return "\n".join(self.lines)
 
+    def _read(self, name: str, at: str) -> str:
+        return f"in_{name}[{at}]{' != 0' if self.types[name] == 'bool' else ''}"
+
     def _element(self, indent: str, expression: ast.expr, store: str, at: str, position: str, row: str) -> None:
         """Load what ``expression`` speaks of and compute it into ``store``."""
         used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
         for name in self.names:
             if name in used:
-                self.lines.append(f"{indent}{name} = in_{name}[{row if name in self.per_row else at}]")
+                self.lines.append(f"{indent}{name} = {self._read(name, row if name in self.per_row else at)}")
         if "index" in used:
             self.lines.append(f"{indent}index = {position}")
         self.lines.append(f"{indent}{store.format(ast.unparse(expression))}")
@@ -217,11 +256,11 @@ class _Writer:
         add("        a = i // b_size")
         add("        base = (a * r1 * b_size + i - a * b_size) * r2")
         for name in self.per_row:
-            add(f"        {name} = in_{name}[i]")
+            add(f"        {name} = {self._read(name, 'i')}")
         for stage in self.rows.stages:
-            if stage[0] == "let":
-                _, name, value = stage
-                add(f"        {name} = to_value({ast.unparse(value)})")
+            if stage[0] != "fold":
+                kind, name, value = stage
+                add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
                 continue
             _, name, operation, value = stage
             if operation == "first":
@@ -232,10 +271,11 @@ class _Writer:
             kind = "to_wide" if operation in ("fold_add", "fold_mul") else "to_value"
             self._loop(value, f"{name}_sum = {operation}({name}_sum, {kind}({{}}))")
             add(f"        {name} = to_value({name}_sum)")
-        if self.rows.per_element:
-            self._loop(self.rows.result, "out[at + k] = {}")
-        else:
-            add(f"        out[i] = {ast.unparse(self.rows.result)}")
+        for i, result in enumerate(self.rows.results):
+            if self.rows.per_element(result):
+                self._loop(result, f"out{i}[at + k] = {{}}")
+            else:
+                add(f"        out{i}[i] = {ast.unparse(result)}")
 
     def _loop(self, expression: ast.expr, store: str) -> None:
         add = self.lines.append
@@ -250,7 +290,7 @@ class _Writer:
         variables = [stage[1] for stage in self.rows.stages]
         for i, (kind, name, *_) in enumerate(self.rows.stages):
             operation = self.rows.stages[i][2] if kind == "fold" else ""
-            add(f"    all_{name} = pointer(scratch + {8 * TILE * i}, {'int64' if operation == 'first' else 'to_value'})")
+            add(f"    all_{name} = pointer(scratch + {8 * TILE * i}, {'int64' if operation == 'first' or kind == 'check' else 'to_value'})")
             if operation in ("fold_add", "fold_mul"):
                 add(f"    sum_{name} = pointer(scratch + {8 * TILE * (len(variables) + i)}, to_wide)")
         add("    i = begin")
@@ -262,11 +302,11 @@ class _Writer:
         add("        base = a * r1 * b_size + i - a * b_size")
         known: list[str] = []
         for stage in self.rows.stages:
-            if stage[0] == "let":
-                _, name, value = stage
+            if stage[0] != "fold":
+                kind, name, value = stage
                 add("        for t in range(tile):")
                 self._row_values(value, known)
-                add(f"            all_{name}[t] = to_value({ast.unparse(value)})")
+                add(f"            all_{name}[t] = {_VALUE[kind].format(ast.unparse(value))}")
                 known.append(name)
                 continue
             _, name, operation, value = stage
@@ -282,12 +322,13 @@ class _Writer:
                 add("        for t in range(tile):")
                 add(f"            all_{name}[t] = to_value(sum_{name}[t])")
             known.append(name)
-        if self.rows.per_element:
-            self._tile_loop(self.rows.result, "out[at + t] = {}", known)
-        else:
+        for i, result in enumerate(self.rows.results):
+            if self.rows.per_element(result):
+                self._tile_loop(result, f"out{i}[at + t] = {{}}", known)
+                continue
             add("        for t in range(tile):")
-            self._row_values(self.rows.result, known)
-            add(f"            out[i + t] = {ast.unparse(self.rows.result)}")
+            self._row_values(result, known)
+            add(f"            out{i}[i + t] = {ast.unparse(result)}")
         add("        i += tile")
 
     def _row_values(self, expression: ast.expr, known: Sequence[str]) -> None:
@@ -297,7 +338,7 @@ class _Writer:
                 self.lines.append(f"{' ' * 12}{name} = all_{name}[t]")
         for name in self.per_row:
             if name in used:
-                self.lines.append(f"{' ' * 12}{name} = in_{name}[i + t]")
+                self.lines.append(f"{' ' * 12}{name} = {self._read(name, 'i + t')}")
 
     def _tile_loop(self, expression: ast.expr, store: str, known: Sequence[str]) -> None:
         add = self.lines.append

@@ -233,3 +233,16 @@ def family(name: str, arity: int, members: dict[int, Emit]):
         builder.position_at_end(after)
 
     return native(name, arity, emit)
+
+
+@intrinsic(prefer_literal=True)
+def words(typing, args, first, count):
+    """``count`` words of a step from number ``first`` on (both literals); the error slot is not counted."""
+    result = types.UniTuple(types.int64, count.literal_value)
+
+    def generate(context, builder, signature, values):
+        block = builder.inttoptr(values[0], I64.as_pointer())
+        loaded = [builder.load(builder.gep(block, [word(1 + first.literal_value + i)])) for i in range(result.count)]
+        return context.make_tuple(builder, result, loaded)
+
+    return result(types.int64, first, count), generate

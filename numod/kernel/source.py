@@ -36,6 +36,11 @@ def backend() -> types.ModuleType:
     return importlib.import_module("numod.kernel.interpreted" if config.interpret else "numod.kernel.intrinsics")
 
 
+def memory_type(name: str) -> type:
+    """The NumPy scalar type with which a kernel reads and writes a dtype: bool is bytes, compared with 0 where they are read."""
+    return np.uint8 if name == "bool" else np.dtype(name).type
+
+
 def fingerprint(function: Callable) -> str:
     """A text that is equal for functions that compute the same: bytecode, constants, and those of what they refer to."""
     return repr(_facts(function, set()))
@@ -82,9 +87,14 @@ def _lookup(function: Callable, name: str) -> Any:
 class Translated:
     """Source text of a function and its helpers for one dtype, and the objects that the text refers to."""
 
-    def __init__(self, function: Callable, dtype: np.dtype | None, name: str, rewrite: ast.NodeTransformer | None = None):
-        """dtype: what literals become; None leaves them alone. rewrite: applied to the function's own body first."""
-        self.dtype = dtype
+    def __init__(
+        self, function: Callable, dtype: np.dtype | None, name: str, rewrite: ast.NodeTransformer | None = None, twin: Callable | None = None
+    ):
+        """dtype: what literals become; None leaves them alone. rewrite: applied to the function's own body first.
+
+        twin: ``twin(function, dtype)`` is what stands in for a function of ``math``, or None; by default the CPU's.
+        """
+        self.dtype, self.twin = dtype, twin or _twin
         self.namespace: dict[str, Any] = {}
         self.functions: list[ast.FunctionDef] = []
         self._done: dict[int, str] = {}
@@ -92,11 +102,17 @@ class Translated:
             self.namespace[f"to_{dtype}"] = dtype.type
         self.definition = self._include(function, name, rewrite)
 
-    def render(self, template: str) -> str:
-        """The text of a kernel: ``template``, with the functions that it calls written into it, or before it as ``inner`` functions."""
+    def render(self, template: str, loop: str = "") -> str:
+        """The text of a kernel: ``template``, with the functions that it calls written into it, or before it as ``inner`` functions.
+
+        loop: the variable of the loops from which what does not depend on it is moved out.
+        """
         helpers = {tree.name: tree for tree in self.functions}
         module = ast.parse(template)
         module.body = [self._finish(helpers, tree) for tree in (*self.functions, *module.body) if isinstance(tree, ast.FunctionDef)]
+        if loop:
+            for tree in module.body:
+                tree.body = inline.move_invariant(tree.body, loop)  # type: ignore[attr-defined]
         called = {node.func.id for tree in module.body for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         module.body = [tree for tree in module.body if tree.name in called or tree.name not in helpers]  # type: ignore[attr-defined]
         for tree in module.body:
@@ -124,12 +140,15 @@ class Translated:
         """The expression that stands for a global value in the generated text."""
         if isinstance(value, (bool, np.bool_)):
             return ast.Constant(bool(value))
-        if isinstance(value, (int, float, np.number)):
-            return self.literal(value.item() if isinstance(value, np.number) else value)
-        twin = _twin(value, self.dtype)
+        if isinstance(value, int):
+            return ast.Constant(value)
+        if isinstance(value, float):
+            return self.literal(value)
+        of_math = getattr(math, getattr(value, "__name__", ""), None) is value
+        twin = self.twin(value, self.dtype) if of_math else None
         if twin is not None:
             value = twin
-        elif getattr(math, getattr(value, "__name__", ""), None) is value:
+        elif of_math:
             self.namespace["math"] = math
             return ast.Attribute(ast.Name("math", ast.Load()), value.__name__, ast.Load())
         if isinstance(value, types.FunctionType):
@@ -184,10 +203,8 @@ class _Resolve(ast.NodeTransformer):
         return self.target.reference(node.id, value)
 
 
-def _twin(value: Any, dtype: np.dtype | None) -> Callable | None:
+def _twin(value: Callable, dtype: np.dtype | None) -> Callable | None:
     """What stands in for a function of ``math``: one that keeps the dtype, can be vectorised, and never raises."""
-    if getattr(math, getattr(value, "__name__", ""), None) is not value:
-        return None
     name = value.__name__
     if config.interpret:
         return getattr(np, name) if name != "erf" else value

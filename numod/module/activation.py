@@ -46,6 +46,7 @@ class Softmax(Module):
         self.axis = axis
 
     def forward(self, x):
+        """The softmax of ``x``."""
         return F.softmax(x, self.axis)
 
     def _module_info_string(self) -> str:

@@ -56,6 +56,7 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, x):
+        """``x`` normalized, scaled and shifted; in training mode the running statistics change."""
         check(
             x.ndim in self.ranks and x.shape[1] == self.num_features,
             "{}: input must have {} axes and {} channels, got shape {}",
@@ -64,7 +65,8 @@ class _BatchNorm(Module):
             self.num_features,
             x.shape,
         )
-        weight, bias = self.weight, self.bias
+        weight: Tensor | None = self.weight
+        bias: Tensor | None = self.bias
         if self.freeze and weight is not None and bias is not None:
             weight, bias = weight.detach(), bias.detach()
         y = F.batch_norm(

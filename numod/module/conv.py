@@ -75,7 +75,8 @@ class _Conv(Module):
 
     def reset_parameters(self) -> None:
         """Draw new values: a normal distribution of deviation ``1 / sqrt(in_channels * kernel positions)``, and a bias of zeros."""
-        init.normal_(self.weight, 0.0, 1 / math.sqrt(self.in_channels * math.prod(self._sides(self.kernel_size))))
+        fan_in = self.in_channels * math.prod(self._sides(self.kernel_size))
+        init.normal_(self.weight, 0.0, 1 / math.sqrt(max(fan_in, 1)))
         if self.bias is not None:
             init.zeros_(self.bias)
 
@@ -114,10 +115,9 @@ class Conv1d(_Conv):
     axes = 1
 
     def forward(self, x):
+        """Convolve ``x`` with the weight and add the bias."""
         x, padding = self._padded(x)
-        return F.conv1d(
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode
-        )
+        return F.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
 
 
 class Conv2d(_Conv):
@@ -136,10 +136,9 @@ class Conv2d(_Conv):
     axes = 2
 
     def forward(self, x):
+        """Convolve ``x`` with the weight and add the bias."""
         x, padding = self._padded(x)
-        return F.conv2d(
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode
-        )
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
 
 
 class Conv3d(_Conv):
@@ -157,5 +156,6 @@ class Conv3d(_Conv):
     axes = 3
 
     def forward(self, x):
+        """Convolve ``x`` with the weight and add the bias."""
         x, padding = self._padded(x)
         return F.conv3d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode)

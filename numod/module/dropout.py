@@ -25,6 +25,7 @@ class Dropout(Module):
         self.drop_prob = drop_prob
 
     def forward(self, x):
+        """``x`` with elements dropped, or in evaluation mode ``x``."""
         return F.dropout(x, self.drop_prob, training=self.training) if self.training else x
 
     def _module_info_string(self) -> str:

@@ -68,7 +68,9 @@ class Embedding(Module):
         """An Embedding with the given table, frozen unless told otherwise."""
         if embeddings.ndim != 2:
             raise ValueError(f"Embedding.from_pretrained: the table must have 2 axes, got shape {embeddings.shape}")
-        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, initial_weight=embeddings, freeze=bool(freeze))
+        count, dim = embeddings.shape
+        return cls(count, dim, padding_idx, max_norm, norm_type, initial_weight=embeddings, freeze=bool(freeze))
 
     def forward(self, inputs):
+        """The rows at these indices."""
         return F.embedding(inputs, self.weight.detach() if self.freeze else self.weight)

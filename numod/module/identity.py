@@ -12,4 +12,5 @@ class Identity(Module):
     """
 
     def forward(self, x):
+        """``x``."""
         return x

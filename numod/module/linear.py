@@ -35,11 +35,12 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draw new values."""
-        init.normal_(self.weight, 0.0, 1 / math.sqrt(self.in_features))
+        init.normal_(self.weight, 0.0, 1 / math.sqrt(max(self.in_features, 1)))
         if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, x):
+        """``x W^T + b``."""
         return F.linear(x, self.weight, self.bias, compute_mode=self.compute_mode)
 
     def _module_info_string(self) -> str:

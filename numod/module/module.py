@@ -1,4 +1,4 @@
-"""Module: a tree of layers and tensors found by looking at attributes, with what all layers share. Layers are in the files beside this one."""
+"""Module: a tree of layers and tensors, found by looking at attributes, and what all layers share. The layers are in the files beside it."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ class Module(ABC):
         """What the module computes; called through ``module(...)``."""
 
     def __call__(self, *inputs, **kwargs):
+        """Run `forward`, with the hooks before and after it."""
         for hook in tuple(self._forward_pre_hooks.values()):
             replaced = hook(self, inputs)
             if replaced is not None:
@@ -235,21 +236,21 @@ class Module(ABC):
         state_dict: a dict, or a function called as ``function(name, tensor)`` that returns an array, or None for "missing".
         strict: missing and unused names are a KeyError; if False they are logged and skipped. A wrong shape is always a ValueError.
         """
+        tensors = dict(self._named_state())
         if isinstance(state_dict, Mapping):
-            supply: Callable[[str, Tensor], Any] = lambda name, tensor: state_dict.get(name)  # noqa: E731
+            arrays = {name: _as_array(state_dict.get(name)) for name in tensors}
+            unused = [name for name in state_dict if name not in tensors]
         elif callable(state_dict):
-            supply, state_dict = state_dict, {}
+            arrays = {name: _as_array(state_dict(name, tensor)) for name, tensor in tensors.items()}
+            unused = []
         else:
             raise ValueError(f"load_state_dict: expected a dict or a function (name, tensor) -> array, got {type(state_dict).__name__}")
-        tensors = dict(self._named_state())
-        arrays = {name: _as_array(supply(name, tensor)) for name, tensor in tensors.items()}
-        unfit = [_misfit(name, tensor, arrays[name]) for name, tensor in tensors.items() if arrays[name] is not None]
         missing = [name for name, array in arrays.items() if array is None]
-        unused = [name for name in state_dict if name not in tensors]
+        unfit = [misfit for name, tensor in tensors.items() if (misfit := _misfit(name, tensor, arrays[name]))]
         where = f"{type(self).__name__}.load_state_dict"
         report = ", ".join(f"{what}={_braced(names)}" for what, names in (("missing", missing), ("unused", unused)) if names)
-        if any(unfit):
-            raise ValueError(f"{where}: {'; '.join(filter(None, [*unfit, report]))}")
+        if unfit:
+            raise ValueError(f"{where}: {'; '.join([*unfit, report] if report else unfit)}")
         if report and strict:
             raise KeyError(f"{where}: {report}; strict=True takes exactly the names of state_dict()")
         if report:

@@ -39,14 +39,13 @@ class LayerNorm(_Norm):
     [[-1.0, 1.0]]
     """
 
-    def __init__(
-        self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, affine: bool = True, name: str | None = None
-    ):
+    def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, affine: bool = True, name: str | None = None):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         super().__init__(shape, eps, affine, name)
         self.normalized_shape = shape
 
     def forward(self, x):
+        """``x`` normalized, scaled and shifted."""
         return F.layer_norm(x, self.normalized_shape, self.affine, self.weight, self.bias, self.eps)
 
     def _module_info_string(self) -> str:
@@ -72,6 +71,7 @@ class GroupNorm(_Norm):
         self.num_channels = num_channels
 
     def forward(self, x):
+        """``x`` normalized, scaled and shifted."""
         return F.group_norm(x, self.num_groups, self.affine, self.weight, self.bias, self.eps)
 
     def _module_info_string(self) -> str:

@@ -34,6 +34,7 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, x):
+        """The largest value of each window of ``x``."""
         return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
@@ -60,6 +61,7 @@ class AvgPool2d(_Pool2d):
         self.mode = mode
 
     def forward(self, x):
+        """The mean of each window of ``x``."""
         return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.mode)
 
     def _module_info_string(self) -> str:

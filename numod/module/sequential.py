@@ -30,10 +30,9 @@ class Sequential(Module):
 
     def __init__(self, *args: Callable | OrderedDict[str, Callable], name: str | None = None):
         super().__init__(name=name)
+        layers: dict[str, Any] = {str(index): layer for index, layer in enumerate(args)}
         if len(args) == 1 and isinstance(args[0], OrderedDict):
             layers = args[0]
-        else:
-            layers = OrderedDict((str(index), layer) for index, layer in enumerate(args))
         for key, layer in layers.items():
             if hasattr(self, key):
                 raise ValueError(f"Sequential: a layer cannot be named {key!r}, every Sequential has this attribute")
@@ -50,14 +49,13 @@ class Sequential(Module):
             return type(self)(OrderedDict((key, getattr(self, key)) for key in self.layer_keys[index]))
         return getattr(self, self.layer_keys[index])
 
-    def __setitem__(self, index: int, layer: Callable) -> None:
+    def __setitem__(self, index: int | slice, layer: Callable) -> None:
         if isinstance(index, slice):
             raise TypeError("Sequential: one layer can be set at a time, got a slice")
         setattr(self, self.layer_keys[index], layer)
 
     def __delitem__(self, index: int | slice) -> None:
-        keys = self.layer_keys[index]
-        for key in keys if isinstance(index, slice) else [keys]:
+        for key in self.layer_keys[index] if isinstance(index, slice) else [self.layer_keys[index]]:
             delattr(self, key)
         del self.layer_keys[index]
 
@@ -68,6 +66,7 @@ class Sequential(Module):
         return iter(self.layer_values)
 
     def forward(self, inp):
+        """What the last layer returns."""
         for layer in self.layer_values:
             inp = layer(inp)
         return inp

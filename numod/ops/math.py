@@ -71,6 +71,18 @@ def pow(x, y):
     return x**y
 
 
+@elementwise(ref=np.left_shift, takes="integer", sample=lambda draw: draw.with_shift())
+def left_shift(x, y):
+    """``x << y``, of integers."""
+    return x << y
+
+
+@elementwise(ref=np.right_shift, takes="integer", sample=lambda draw: draw.with_shift())
+def right_shift(x, y):
+    """``x >> y``, of integers, keeping the sign."""
+    return x >> y
+
+
 @elementwise(ref=np.negative, vjp={"x": lambda g: neg(g)})
 def neg(x):
     """``-x``."""

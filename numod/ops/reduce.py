@@ -11,6 +11,7 @@ from ..forms import composite, rowwise
 from ..spec import Spec
 from .compare import equal
 from .math import add, div, exp, mul, sub
+from .reference import from_top, logsumexp as logsumexp_ref
 from .view import astype, broadcast_to, reshape
 
 
@@ -24,13 +25,13 @@ def _ref(function, **fixed):
     return lambda *xs, axis, keepdims=False: function(*xs, axis=axis, keepdims=keepdims, **fixed)
 
 
-@rowwise(ref=_ref(np.sum), per="row", vjp={"x": lambda g, x_spec, axis: spread(g, x_spec, axis)})
+@rowwise(ref=_ref(np.sum), per="row", bool_as="int32", vjp={"x": lambda g, x_spec, axis: spread(g, x_spec, axis)})
 def sum(x):
     """The sum over ``axis``; accumulated in float64 (int64)."""
     return fold(add, x)  # noqa: F821
 
 
-@rowwise(ref=_ref(np.mean), per="row", takes="float", vjp={"x": lambda g, x_spec, axis: spread(_scaled(g, x_spec, axis), x_spec, axis)})
+@rowwise(ref=_ref(np.mean), per="row", takes="float", bool_as="float32", vjp={"x": lambda g, x_spec, axis: spread(_scaled(g, x_spec, axis), x_spec, axis)})
 def mean(x):
     """The mean over ``axis``; NaN of an empty row."""
     return fold(add, x) / count  # noqa: F821
@@ -52,6 +53,7 @@ def scalar(value: float, like):
 @rowwise(
     ref=_ref(np.var),
     per="row",
+    bool_as="float32",
     takes="float",
     vjp={"x": lambda g, x, x_spec, axis: mul(spread(_scaled(add(g, g), x_spec, axis), x_spec, axis), centered(x, axis=axis))},
 )
@@ -79,26 +81,26 @@ def _share(g, x, out, x_spec, axis):
     return mul(hit, spread(div(g, reshape(sum(hit, axis=axis), shape=g.shape)), x_spec, axis))
 
 
-@rowwise(ref=_ref(np.max), per="row", empty=False, vjp={"x": _share})
+@rowwise(ref=_ref(np.max), per="row", takes="any", empty=False, vjp={"x": _share})
 def max(x):
     """The largest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
     return fold(max, x)  # noqa: F821
 
 
-@rowwise(ref=_ref(np.min), per="row", empty=False, vjp={"x": _share})
+@rowwise(ref=_ref(np.min), per="row", takes="any", empty=False, vjp={"x": _share})
 def min(x):
     """The smallest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
     return fold(min, x)  # noqa: F821
 
 
-@rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmax, x, axis, keepdims), per="row", empty=False, gives="int32")
+@rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmax, x, axis, keepdims), per="row", takes="any", empty=False, gives="int32")
 def argmax(x):
     """The (flat) index over ``axis`` of the first largest value; NaN counts as largest."""
     top = fold(max, x)  # noqa: F821
     return first(x == top or x != x)  # noqa: F821
 
 
-@rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmin, x, axis, keepdims), per="row", empty=False, gives="int32")
+@rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmin, x, axis, keepdims), per="row", takes="any", empty=False, gives="int32")
 def argmin(x):
     """The (flat) index over ``axis`` of the first smallest value; NaN counts as smallest."""
     low = fold(min, x)  # noqa: F821
@@ -129,6 +131,7 @@ def prod_others(x):
 @rowwise(
     ref=_ref(np.prod),
     per="row",
+    bool_as="int32",
     domain=(-2.0, 2.0),
     vjp={"x": lambda g, x, x_spec, axis: mul(spread(g, x_spec, axis), prod_others(x, axis=axis))},
 )
@@ -138,7 +141,7 @@ def prod(x):
 
 
 @rowwise(
-    ref=lambda x, axis: np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True),
+    ref=lambda x, axis: np.exp(from_top(x, axis)) / np.exp(from_top(x, axis)).sum(axis=axis, keepdims=True),
     per="element",
     takes="float",
     vjp={"x": lambda g, out, axis: mul(out, sub(g, sum(mul(g, out), axis=axis, keepdims=True)))},
@@ -151,7 +154,7 @@ def softmax(x):
 
 
 @rowwise(
-    ref=lambda x, axis: x - np.log(np.exp(x).sum(axis=axis, keepdims=True)),
+    ref=lambda x, axis: from_top(x, axis) - np.log(np.exp(from_top(x, axis)).sum(axis=axis, keepdims=True)),
     per="element",
     takes="float",
     vjp={"x": lambda g, out, axis: sub(g, mul(exp(out), sum(g, axis=axis, keepdims=True)))},
@@ -164,7 +167,7 @@ def logsoftmax(x):
 
 
 @rowwise(
-    ref=lambda x, axis, keepdims=False: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
+    ref=logsumexp_ref,
     per="row",
     takes="float",
     empty=False,

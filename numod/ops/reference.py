@@ -25,3 +25,16 @@ def erf(x):
         tail = 1 - np.exp(-large * large) / (np.sqrt(np.pi) * fraction)
     tail = np.where(np.isinf(large.real), 1.0, tail)
     return np.where(np.isnan(wide), np.nan, np.where(np.abs(wide) < 3, series, np.where(wide.real < 0, -tail, tail)))
+
+
+def from_top(x, axis):
+    """``x`` less its largest value over ``axis``, so that nothing overflows in ``exp``."""
+    return x - np.max(np.real(x), axis=axis, keepdims=True, initial=-np.inf)
+
+
+def logsumexp(x, axis, keepdims=False):
+    """``log(sum(exp(x)))`` over ``axis``."""
+    top = np.max(np.real(x), axis=axis, keepdims=True, initial=-np.inf)
+    base = np.where(np.isfinite(top), top, 0)
+    result = base + np.log(np.sum(np.exp(x - base), axis=axis, keepdims=True))
+    return result if keepdims else result.squeeze(axis)

@@ -10,6 +10,7 @@ from ..dtype import as_dtype, is_float
 from ..errors import check
 from ..forms import broadcast, run_elementwise, view
 from ..kernel import layout
+from ..kernel.elementwise import collapse
 from ..op import Op, Plan, register
 from ..spec import Spec
 
@@ -86,7 +87,24 @@ def _reshape_sample(draw):
 def reshape(x, *, shape):
     """The same elements in C order with another shape; one extent may be -1."""
     shape = resolve_shape("reshape", x, shape)
-    return (x.like(shape), 0) if x.contiguous else None
+    strides = None if x.contiguous else _strides_of(x, shape)
+    return None if strides is None and not x.contiguous else (Spec.of(shape, x.dtype, x.device, strides), 0)
+
+
+def _strides_of(x: Spec, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Strides that show the elements of ``x`` in another shape; None if there are none."""
+    extents, (steps,) = collapse(x.shape, [x.strides])
+    runs = list(zip(extents, steps, strict=True))
+    strides = []
+    left, step = 1, 1  # elements of the current run that are still to be spread over axes, and their distance
+    for extent in shape:
+        if left == 1 and extent != 1:
+            left, step = runs.pop(0)
+        if left % extent:
+            return None
+        left //= extent
+        strides.append(step * left)
+    return tuple(strides)
 
 
 def _transpose_sample(draw):

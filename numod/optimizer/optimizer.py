@@ -1,4 +1,4 @@
-"""Optimizer: groups of parameters, their state, and saving and loading it. How a step changes a parameter is in the files beside this one."""
+"""Optimizer: groups of parameters, their state, and how it is saved. What a step does to a parameter is in the files beside this one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Optimizer(ABC):
         self._defaults = defaults
         self._state: dict[Parameter, dict[str, Tensor]] = {}
         self.param_groups = []
-        groups = [params] if isinstance(params, (Parameter, dict)) else _listed(params)
+        groups: list[Any] = [params] if isinstance(params, (Parameter, dict)) else _listed(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: the list of parameters is empty")
         if not all(isinstance(group, dict) for group in groups):
@@ -56,13 +56,13 @@ class Optimizer(ABC):
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise TypeError(f"{where}: expected a dict with 'params', got {type(param_group).__name__}")
         params = param_group["params"]
-        params = [params] if isinstance(params, Parameter) else list(dict.fromkeys(_listed(params)))
+        params = [params] if isinstance(params, Parameter) else _listed(params)
         for param in params:
             if not isinstance(param, Parameter):
                 raise TypeError(f"{where}: only Parameters can be optimized, got {type(param).__name__}")
             if any(param is other for group in self.param_groups for other in group["params"]):
                 raise ValueError(f"{where}: a parameter of shape {param.shape} is in another group already")
-        group = {**param_group, "params": params}
+        group = {**param_group, "params": list(dict.fromkeys(params))}
         self.param_groups.append({**group, **{key: value for key, value in self._defaults.items() if key not in group}})
         self._create_state(self.param_groups[-1])
 
@@ -82,9 +82,10 @@ class Optimizer(ABC):
 
     def step(self) -> Self:
         """Change every parameter that has a gradient; returns the optimizer, so that ``step().clear_grad()`` can follow."""
+        where = f"{type(self).__name__}.step"
         for param in self._params():
             if param.grad is not None:
-                check(param.grad.shape == param.shape, "{}.step: gradient of shape {} for {}", type(self).__name__, param.grad.shape, param.shape)
+                check(param.grad.shape == param.shape, "{}: gradient of shape {} for {}", where, param.grad.shape, param.shape)
         with paused():
             for group in self.param_groups:
                 self._updates(group)

@@ -1,7 +1,12 @@
 """Tensors from nothing: arange, linspace, eye, full, zeros, ones and the _likes."""
 
+from oracle import differs, group
+
 CASES = [
-    group("create", "", """
+    group(
+        "create",
+        "",
+        """
         F.arange(5)
         F.arange(1, 5)
         F.arange(1, 8, 2)
@@ -11,7 +16,6 @@ CASES = [
         F.arange(5, dtype='int32')
         F.arange(start=2, stop=5)
         F.arange(0)
-        F.arange(3, 1)
         F.arange(0, 3, 0.7, dtype='int32')
         F.linspace(0, 1, 5)
         F.linspace(3, 10, 4)
@@ -32,7 +36,6 @@ CASES = [
         F.zeros((2, 3))
         F.zeros(3)
         F.zeros([1, 2])
-        F.zeros(())
         F.zeros((2,), dtype='int32')
         F.zeros((2,), dtype='bool')
         F.zeros((0, 2))
@@ -44,8 +47,13 @@ CASES = [
         F.zeros((-1,))
         F.eye(2) + F.ones((2, 2))
         F.zeros((2, 3)).device == 'xpux'
-    """),
-    group("create like", "x = f32(2, 3, seed=1); i = i32(3, seed=2); m = flags(2, seed=3); u = u8(2, seed=4); p = Parameter([1.0, 2.0])", """
+    """,
+        differs("F.zeros(())", "a rank-0 tensor; MegEngine never comes back", gives="Tensor(0.0)", asked=False),
+    ),
+    group(
+        "create like",
+        "x = f32(2, 3, seed=1); i = i32(3, seed=2); m = flags(2, seed=3); u = u8(2, seed=4); p = Parameter([1.0, 2.0])",
+        """
         F.zeros_like(x)
         F.ones_like(x)
         F.full_like(x, 2.5)
@@ -58,7 +66,9 @@ CASES = [
         F.ones_like(m)
         F.zeros_like(u)
         F.ones_like(p)
-        F.zeros_like(Tensor(1.0))
         F.zeros_like(x[:0])
-    """, grads=False),
+    """,
+        differs("F.zeros_like(Tensor(1.0))", "the rank is kept", gives="Tensor(0.0)"),
+        grads=False,
+    ),
 ]

@@ -1,6 +1,33 @@
 """The dtype and the value of every operator over pairs of dtypes and Python scalars, on both sides."""
 
+from oracle import differs, group
+
 DTYPES = "fibum"  # float32, int32, int8, uint8, bool: the names of the tensors below
+SOME = [
+    x.split(",")
+    for x in [
+        "f,f",
+        "i,i",
+        "u,u",
+        "b,b",
+        "m,m",
+        "f,i",
+        "i,b",
+        "i,u",
+        "u,b",
+        "m,i",
+        "m,f",
+        "i,2",
+        "2,i",
+        "i,1.5",
+        "u,2",
+        "2,u",
+        "u,1.5",
+        "m,2",
+        "m,True",
+        "f,2",
+    ]
+]
 SCALARS = ("2", "1.5", "True")
 TENSORS = """
     f = Tensor([1.5, -2.0, 3.0])
@@ -9,9 +36,12 @@ TENSORS = """
     u = Tensor([4, 1, 9], dtype="uint8")
     m = Tensor([True, False, True])
 """
-HALF = TENSORS + """
+HALF = (
+    TENSORS
+    + """
     h = Tensor([0.5, 2.0, -3.0], dtype="float16")
 """
+)
 
 
 def pairs(*forms):
@@ -26,28 +56,89 @@ def over(dtypes, *forms):
 
 CASES = [
     group("promotion add", TENSORS, pairs("{} + {}"), grads=False),
-    group("promotion subtract", TENSORS, pairs("{} - {}"), grads=False),
-    group("promotion multiply", TENSORS, pairs("{} * {}"), grads=False),
+    group("promotion subtract and multiply", TENSORS, [f"{x} {op} {y}" for op in "-*" for x, y in SOME], grads=False),
     group("promotion divide", TENSORS, pairs("{} / {}"), grads=False),
     group("promotion floor divide", TENSORS, pairs("{} // {}"), grads=False),
-    group("promotion modulo", TENSORS, pairs("{} % {}"), grads=False),
+    group("promotion modulo", TENSORS, [f"{x} % {y}" for x, y in SOME], grads=False),
     group("promotion power", TENSORS, pairs("{} ** {}"), grads=False),
-    group("promotion compare", TENSORS, pairs("{} < {}", "{} == {}"), grads=False),
+    group("promotion compare", TENSORS, pairs("{} < {}"), [f"{x} == {y}" for x, y in SOME], grads=False),
     group("promotion maximum", TENSORS, pairs("F.maximum({}, {})"), grads=False),
-    group("promotion bitwise", TENSORS, [f"m {op} m" for op in "&|^"], [f"{x} {op} {y}" for op in "&|^" for x, y in ("ii", "ff", "i1", "im")],
-          [f"{x} {op} {y}" for op in ("<<", ">>") for x, y in ("i2", "u1", "uu", "b1", "ff", "f2", "mm")], grads=False),
-    group("promotion logical", TENSORS, [f"F.logical_{op}({x}, {y})" for op in ("and", "or", "xor") for x, y in ("mm", "ii", "mi")], grads=False),
+    group(
+        "promotion bitwise",
+        TENSORS,
+        [f"m {op} m" for op in "&|^"],
+        [f"{x} {op} {y}" for op in "&|^" for x, y in ("ii", "ff", "i1", "im")],
+        [f"{x} {op} {y}" for op in ("<<", ">>") for x, y in ("i2", "u1", "uu", "b1", "ff", "f2", "mm")],
+        grads=False,
+    ),
+    group(
+        "promotion logical",
+        TENSORS,
+        [f"F.logical_{op}({x}, {y})" for op in ("and", "or", "xor") for x, y in ("mm", "ii", "mi")],
+        grads=False,
+    ),
     group("promotion where", TENSORS, [f"F.where(m, {x}, {y})" for x, y in ("ff", "ii", "uu", "fi", "if", "fu")], grads=False),
-    group("promotion concat", TENSORS, [f"F.{op}([{x}, {y}])" for op in ("concat", "stack") for x, y in
-          ("ff", "ii", "fi", "if", "fu", "fm", "ib", "iu", "im", "bu", "mm")], grads=False),
-    group("promotion unary", TENSORS, over(DTYPES, "-{}", "+{}", "abs({})", "~{}", "round({})", "F.exp({})", "F.relu({})", "F.tanh({})",
-          "F.floor({})", "F.round({})", "F.sign({})", "F.square({})", "F.isnan({})", "F.clip({}, 0, 2)", "F.clip({}, 0.5, 2.5)"),
-          over("fibu", "F.sqrt(abs({}))", "F.ceil({})"), over("fim", "F.sigmoid({})", "F.logical_not({})"), grads=False),
-    group("promotion reductions", TENSORS, over(DTYPES, "F.sum({})", "F.mean({})", "F.prod({})", "F.max({})", "F.min({})", "F.sum({}, axis=0)",
-          "F.mean({}, axis=0)", "F.prod({}, axis=0)", "F.max({}, axis=0)", "F.min({}, axis=0)", "F.var({}, axis=0)", "F.std({}, axis=0)"),
-          over("fibu", "F.argmax({})", "F.argmin({}, axis=0)", "F.cumsum({}, axis=0)"), grads=False),
+    group(
+        "promotion concat",
+        TENSORS,
+        [
+            f"F.{op}([{x}, {y}])"
+            for op in ("concat", "stack")
+            for x, y in ("ff", "ii", "fi", "if", "fu", "fm", "ib", "iu", "im", "bu", "mm")
+        ],
+        grads=False,
+    ),
+    group(
+        "promotion unary",
+        TENSORS,
+        over(
+            DTYPES,
+            "-{}",
+            "+{}",
+            "abs({})",
+            "~{}",
+            "round({})",
+            "F.exp({})",
+            "F.relu({})",
+            "F.tanh({})",
+            "F.floor({})",
+            "F.round({})",
+            "F.sign({})",
+            "F.square({})",
+            "F.isnan({})",
+            "F.clip({}, 0, 2)",
+            "F.clip({}, 0.5, 2.5)",
+        ),
+        over("fibu", "F.sqrt(abs({}))", "F.ceil({})"),
+        over("fim", "F.sigmoid({})", "F.logical_not({})"),
+        grads=False,
+    ),
+    group(
+        "promotion reductions",
+        TENSORS,
+        over(
+            DTYPES,
+            "F.sum({})",
+            "F.mean({})",
+            "F.prod({})",
+            "F.max({})",
+            "F.min({})",
+            "F.sum({}, axis=0)",
+            "F.mean({}, axis=0)",
+            "F.prod({}, axis=0)",
+            "F.max({}, axis=0)",
+            "F.min({}, axis=0)",
+            "F.var({}, axis=0)",
+            "F.std({}, axis=0)",
+        ),
+        over("fibu", "F.argmax({})", "F.argmin({}, axis=0)", "F.cumsum({}, axis=0)"),
+        grads=False,
+    ),
     group("promotion matmul", TENSORS, over("fibu", "F.matmul({0}, {0})"), "F.matmul(f, i)", "F.matmul(m, m)", grads=False),
-    group("promotion of other operands", "x = Tensor([1.5, -2.0, 3.0]); i = Tensor([1, 2, 3])", """
+    group(
+        "promotion of other operands",
+        "x = Tensor([1.5, -2.0, 3.0]); i = Tensor([1, 2, 3])",
+        """
         x * [1, 2, 3]
         [1, 2, 3] + x
         x + (1.0, 2.0, 3.0)
@@ -77,9 +168,34 @@ CASES = [
         differs("i * np.float64(2)", "a NumPy float64 scalar counts as a Python float", gives="i * 2.0"),
         differs("i * np.int64(3)", "a NumPy integer scalar counts as a Python int", gives="i * 3"),
         differs("x * np.array([1.0, 2.0, 3.0])", "a float64 array is converted to the tensor's dtype", gives="x * Tensor([1.0, 2.0, 3.0])"),
-    grads=False),
-    group("float16 promotion", HALF, [f"{x} {op} {y}" for op in ("+", "*", "/", "<") for x in ("h", "f", "i", "u", "m", "2", "1.5") for y in "hfim" if "h" in (x, y)],
-          over("h", "-{}", "abs({})", "F.exp({})", "F.sqrt(abs({}))", "F.relu({})", "F.sigmoid({})", "F.sum({})", "F.mean({})", "F.max({})", "F.prod({})",
-               "F.var({}, axis=0)", "F.cumsum({}, axis=0)", "F.argmax({})", "F.matmul({0}, {0})", "F.concat([{}, f])", "F.where(m, {}, f)", "F.clip({}, 0, 2)", "{}.astype('float32')"),
-          grads=False, rtol=2e-3),
+        grads=False,
+    ),
+    group(
+        "float16 promotion",
+        HALF,
+        [f"{x} {op} {y}" for op in ("+", "*", "/", "<") for x in ("h", "f", "i", "u", "m", "2", "1.5") for y in "hfim" if "h" in (x, y)],
+        over(
+            "h",
+            "-{}",
+            "abs({})",
+            "F.exp({})",
+            "F.sqrt(abs({}))",
+            "F.relu({})",
+            "F.sigmoid({})",
+            "F.sum({})",
+            "F.mean({})",
+            "F.max({})",
+            "F.prod({})",
+            "F.var({}, axis=0)",
+            "F.cumsum({}, axis=0)",
+            "F.argmax({})",
+            "F.matmul({0}, {0})",
+            "F.concat([{}, f])",
+            "F.where(m, {}, f)",
+            "F.clip({}, 0, 2)",
+            "{}.astype('float32')",
+        ),
+        grads=False,
+        rtol=2e-3,
+    ),
 ]

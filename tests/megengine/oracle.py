@@ -12,6 +12,7 @@ import ast
 import builtins
 import importlib
 import math
+import re
 import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ NAMES = {
 COMPATIBLE = {
     "RuntimeError": (RuntimeError, ValueError, TypeError, IndexError),
     "AssertionError": (AssertionError, ValueError, TypeError),
+    "ValueError": (ValueError, TypeError),
     "NotImplementedError": (NotImplementedError, TypeError),
 }
 
@@ -50,7 +52,7 @@ class Case:
     name: str = ""
     topic: str = ""
     given: str = ""
-    grads: bool = True
+    grads: object = True  # whether to ask for gradients, or the inputs to ask them for
     rtol: float = 2e-5
     atol: float = 2e-6
     zero_signs: bool = False
@@ -65,39 +67,40 @@ class Case:
 
 
 def group(topic, given, *parts, **options):
-    """Cases that share a topic, inputs and options.
+    """Cases that share a topic, inputs and options. A part is a block of text, a list of texts, or what `differs` gives.
 
-    A part is a text with a case on each line, a list of texts, a dict of name -> text of several lines, or a Case.
+    In a block each line is a case; but where the block begins with a comment, each comment names the case that follows it.
     """
     cases = []
     for part in parts:
-        if isinstance(part, dict):
-            cases += [replace(as_case(text), name=name) for name, text in part.items()]
-        elif isinstance(part, str):
-            cases += [Case(line.strip()) for line in part.splitlines() if line.strip()]
+        if isinstance(part, str):
+            cases += named_cases(part) if part.lstrip().startswith("#") else [Case(line) for line in part.splitlines() if line.strip()]
         else:
-            cases += [as_case(text) for text in (part if isinstance(part, list) else [part])]
-    options.update(topic=topic, given=textwrap.dedent(given).strip())
-    cases = [replace(case, text=textwrap.dedent(case.text).strip(), **options) for case in cases]
+            cases += [Case(text) if isinstance(text, str) else text for text in (part if isinstance(part, list) else [part])]
+    options.update(topic=topic, given=tidy(given))
+    cases = [replace(case, text=tidy(case.text), **options) for case in cases]
     return [replace(case, name=case.name or case.text) for case in cases]
 
 
-def as_case(text):
-    return text if isinstance(text, Case) else Case(text)
+def named_cases(block):
+    parts = re.split(r"^# (.*)\n", tidy(block), flags=re.MULTILINE)
+    return [Case(text, name=name) for name, text in zip(parts[1::2], parts[2::2], strict=True)]
 
 
-def differs(text, why, gives="", raises=None, vjps=None, asked=True):
+def differs(text, why, gives="", raises=None, vjps=None, asked=True, name=""):
     """A case that numod answers in its own way: with what the expression `gives` is, or by raising."""
-    return Case(text, differs=why, gives=gives, raises=raises, vjps=vjps, asked=asked)
+    return Case(text, name=name, differs=why, gives=gives, raises=raises, vjps=vjps, asked=asked)
+
+
+def tidy(text):
+    return textwrap.dedent(text).strip()
 
 
 def load_cases():
     """All cases, in the order of the files and of the lines in them."""
     found = []
     for path in sorted(HERE.glob("cases_*.py")):
-        scope = {"group": group, "differs": differs, "np": np, "cotangent": cotangent}
-        exec(compile(path.read_text(), str(path), "exec"), scope)
-        found += [case for part in scope["CASES"] for case in part]
+        found += [case for part in importlib.import_module(path.stem).CASES for case in part]
     return found
 
 
@@ -204,7 +207,8 @@ def float_inputs(case, library):
     tensor = lookup(library, "Tensor")
     words = {node.id for node in ast.walk(ast.parse(case.text)) if isinstance(node, ast.Name)}
     assigned = {node.id for node in ast.walk(ast.parse(case.given)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return [n for n in sorted(words & assigned) if isinstance(scope[n], tensor) and np.dtype(scope[n].dtype).name == "float32"]
+    asked = set(case.grads.split()) if isinstance(case.grads, str) else assigned
+    return [n for n in sorted(words & assigned & asked) if isinstance(scope[n], tensor) and np.dtype(scope[n].dtype).name == "float32"]
 
 
 def gradients(library, case, names):
@@ -283,7 +287,7 @@ def complaints(got, want, case, where="out"):
     if isinstance(want, dict) and isinstance(got, dict) and want.keys() == got.keys():
         return [line for key in want for line in complaints(got[key], want[key], case, f"{where}.{key}")]
     if isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
-        return [line for k, pair in enumerate(zip(got, want)) for line in complaints(*pair, case, f"{where}[{k}]")]
+        return [line for k, pair in enumerate(zip(got, want, strict=True)) for line in complaints(*pair, case, f"{where}[{k}]")]
     if isinstance(want, float) and isinstance(got, float) and same_numbers([got], [want], case):
         return []
     return [] if type(got) is type(want) and got == want else [f"{where}: {got!r} instead of {want!r}"]
@@ -316,7 +320,8 @@ def expected(library, case, recorded):
 
 def agreement(library, case, recorded):
     """The complaints about a library's answer to a case."""
-    got, want = answer(library, case), expected(library, case, recorded)
+    want = expected(library, case, recorded)
+    got = answer(library, replace(case, grads=case.grads if "grad" in want else False))
     if "raises" in want:
         accepted = COMPATIBLE.get(want["raises"], (getattr(builtins, want["raises"]),))
         if "raises" in got and issubclass(getattr(builtins, got["raises"]), accepted):
@@ -324,6 +329,7 @@ def agreement(library, case, recorded):
         return [f"{got} instead of an error: {' or '.join(c.__name__ for c in accepted)}"]
     if "raises" in got:
         return [f"raised {got['raises']} instead of {want}"]
-    if case.differs and case.vjps is None:
-        got.pop("grad", None)
+    for name, gradient in want.get("grad", {}).items():
+        if gradient is None and got["grad"].get(name) and not any(got["grad"][name]["data"]):
+            got["grad"][name] = None  # no gradient and a gradient of zeros are the same answer
     return complaints(got, want, case, "")

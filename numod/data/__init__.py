@@ -1,0 +1,20 @@
+"""Data sets, samplers that say which items make a batch, and the loader that brings the batches. Everything here is NumPy arrays."""
+
+from . import dataset, transform
+from .collator import Collator
+from .dataloader import DataLoader
+from .sampler import Infinite, MapSampler, RandomSampler, ReplacementSampler, Sampler, SequentialSampler, StreamSampler
+
+__all__ = [
+    "Collator",
+    "DataLoader",
+    "Infinite",
+    "MapSampler",
+    "RandomSampler",
+    "ReplacementSampler",
+    "Sampler",
+    "SequentialSampler",
+    "StreamSampler",
+    "dataset",
+    "transform",
+]

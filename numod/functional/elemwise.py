@@ -1,0 +1,138 @@
+"""Elementwise functions: arithmetic, comparison, logic, selection, activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import dtype as dtypes
+from ..constants import constant
+from ..op import Op, apply
+from ..ops import compare, math
+from ..tensor import Tensor
+
+Scalar = bool | int | float
+Operand = Tensor | Scalar | np.ndarray | list
+
+
+def operands(*values: Operand) -> list[Tensor]:
+    """Values as tensors that can meet in an op. Python scalars are weak, arrays and lists go to the first tensor's device."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    device = tensors[0].device if tensors else None
+    known = [tensor.dtype for tensor in tensors]
+    arrays: dict[int, Tensor] = {}
+    for i, value in enumerate(values):
+        if isinstance(value, (list, tuple, np.ndarray)):
+            as_float = isinstance(value, np.ndarray) and value.dtype == np.float64 and known and dtypes.is_float(known[0])
+            arrays[i] = Tensor(value, dtype=known[0] if as_float else None, device=device)
+            known.append(arrays[i].dtype)
+    results = []
+    for i, value in enumerate(values):
+        if isinstance(value, Tensor):
+            results.append(value)
+        elif i in arrays:
+            results.append(arrays[i])
+        elif isinstance(value, (bool, int, float, np.generic)) and not isinstance(value, np.complexfloating):
+            results.append(_weak(value, known, values, device))
+        else:
+            raise TypeError(f"expected a tensor, a number, an array or a list, got {type(value).__name__}: {value!r}")
+    return results
+
+
+def _weak(value, known, values, device) -> Tensor:
+    if isinstance(value, np.generic):
+        if value.dtype not in (np.float64, np.int64, np.bool_) and not known:
+            return Tensor(value)
+        value = value.item()
+    if known:
+        floats = [dtype for dtype in known if dtypes.is_float(dtype)]
+        dtype = dtypes.scalar_dtype(value, (floats or known)[0])
+    else:
+        dtype = dtypes.default_dtype(np.asarray(value).dtype)
+    place = Tensor([]).device if device is None else device
+    return constant(value, dtype, place)
+
+
+def as_tensor(value: Operand) -> Tensor:
+    """``value`` itself if it is a tensor, else a new one of it."""
+    return value if isinstance(value, Tensor) else Tensor(value)
+
+
+def unary(op: Op) -> Callable[[Operand], Tensor]:
+    """The functional form of an op on one tensor."""
+
+    def function(x):
+        return apply(op, (x if isinstance(x, Tensor) else operands(x)[0],))
+
+    return _named(function, op)
+
+
+def binary(op: Op) -> Callable[[Operand, Operand], Tensor]:
+    """The functional form of an op on two operands."""
+
+    def function(x, y):
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            return apply(op, (x, y))
+        return apply(op, operands(x, y))
+
+    return _named(function, op)
+
+
+def _named(function: Callable, op: Op) -> Callable:
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = op.doc
+    function.__module__ = "numod.functional"
+    return function
+
+
+add, sub, mul, div = binary(math.add), binary(math.sub), binary(math.mul), binary(math.div)
+floor_div, mod, pow = binary(math.floor_div), binary(math.mod), binary(math.pow)
+maximum, minimum = binary(math.maximum), binary(math.minimum)
+left_shift, right_shift = binary(math.left_shift), binary(math.right_shift)
+neg, abs, sign, square = unary(math.neg), unary(math.abs), unary(math.sign), unary(math.square)
+floor, ceil, round = unary(math.floor), unary(math.ceil), unary(math.round)
+exp, log, sqrt, tanh, erf = unary(math.exp), unary(math.log), unary(math.sqrt), unary(math.tanh), unary(math.erf)
+sigmoid, relu, gelu, silu, softplus = (unary(op) for op in (math.sigmoid, math.relu, math.gelu, math.silu, math.softplus))
+equal, not_equal = binary(compare.equal), binary(compare.not_equal)
+less, less_equal = binary(compare.less), binary(compare.less_equal)
+greater, greater_equal = binary(compare.greater), binary(compare.greater_equal)
+logical_and, logical_or, logical_xor = binary(compare.logical_and), binary(compare.logical_or), binary(compare.logical_xor)
+logical_not, isnan, isinf = unary(compare.logical_not), unary(compare.isnan), unary(compare.isinf)
+
+
+def where(mask: Tensor, x: Operand, y: Operand) -> Tensor:
+    """``x`` where ``mask`` (bool) is true, else ``y``; all three are broadcast.
+
+    >>> where(Tensor([True, False]), Tensor([1.0, 2.0]), 0.0).tolist()
+    [1.0, 0.0]
+    """
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"where: mask must be a bool tensor, got {type(mask).__name__}")
+    if mask.dtype != dtypes.boolean:
+        raise ValueError(f"where: mask must be of dtype bool, got {mask.dtype}")
+    return apply(compare.where, (mask, *operands(x, y)))
+
+
+def clip(x: Tensor, lower: Operand | None = None, upper: Operand | None = None) -> Tensor:
+    """``x`` with values below ``lower`` raised to it and values above ``upper`` lowered to it; bounds count as inside for the gradient.
+
+    >>> clip(Tensor([-2.0, 0.5, 2.0]), -1.0, 1.0).tolist()
+    [-1.0, 0.5, 1.0]
+    """
+    if lower is None and upper is None:
+        raise ValueError("clip: at least one of lower and upper is needed")
+    if isinstance(lower, (int, float)) and isinstance(upper, (int, float)) and lower > upper:
+        raise ValueError(f"clip: lower {lower} is above upper {upper}")
+    if lower is not None:
+        x = maximum(x, lower)
+    return x if upper is None else minimum(x, upper)
+
+
+def logsigmoid(inp: Tensor) -> Tensor:
+    """``log(1 / (1 + exp(-x)))``, without overflow.
+
+    >>> logsigmoid(Tensor([0.0])).tolist()
+    [-0.6931471824645996]
+    """
+    return neg(softplus(neg(inp)))

@@ -1,0 +1,122 @@
+"""The weight gradient of convolutions on the CPU: which kernels run for which shapes. Plain Python; see `conv_weight_simd`.
+
+A tile holds one vector of partial sums for each pair of some output channels and some (input channel, tap) pairs, and walks
+over all outputs of its images. Sums over several parts of the images, made in parallel, are added up in a last step; how the
+images are parted depends on the shapes only, so results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from struct import pack
+
+from .conv import BY_IMAGE, BY_ROW, FRAMES, LINE, SIZE, TASKS, Correlation, Source, applies, correlation, describe_source, divide, frame_step
+from .host import lanes_of, registers
+from .program import Kernel, Program, Ref, Step
+
+VECTORS = 96  # a tile should add up at least this many vectors before it sums over their lanes
+
+
+def _tile(outputs: int, columns: int, lanes: int) -> tuple[int, int, float]:
+    """Output channels and (input channel, tap) pairs of a tile, and the cycles of one vector of outputs."""
+    free = registers(lanes * SIZE) - 2
+    best = None
+    for rows_limit in range(1, 10):
+        rows = divide(outputs, divide(outputs, rows_limit))
+        for columns_limit in range(1, 25):
+            taps = divide(columns, divide(columns, columns_limit))
+            if rows * taps + min(rows, taps) > free:
+                continue
+            step = max(rows * taps * 0.5, (rows + taps) * 0.8, 4.0) + 0.5  # two FMAs a cycle, loads that cross cache lines
+            cycles = divide(outputs, rows) * divide(columns, taps) * step
+            if best is None or cycles < best[2]:
+                best = (rows, taps, cycles)
+    return best
+
+
+def _mode(c: Correlation, lanes: int, cycles: float) -> int:
+    by_row = c.images * c.groups * c.out[0] * c.out[1] * divide(c.out[2], lanes) * cycles
+    moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
+    by_image = divide(c.images, lanes) * c.groups * (prod(c.out) * cycles + moved)
+    return BY_ROW if by_row <= by_image else BY_IMAGE
+
+
+def _offsets(c: Correlation, source: Source, taps: int) -> bytes:
+    """Source offset of every (input channel, tap) in the order of the tiles; the last tile may overlap the one before it."""
+    offsets = []
+    for channel in range(c.inputs):
+        for d, h, w in product(*map(range, c.taps)):
+            column = w * c.dilation[2]
+            here = d * source.tap[0] + h * source.tap[1] + column % source.phases * source.phase + column // source.phases * source.tap[2]
+            offsets.append(channel * source.channel + here)
+    count = len(offsets)
+    tiled = [offsets[min(first, count - taps) + i] for first in range(0, count, taps) for i in range(taps)]
+    return pack(f"{len(tiled)}q", *tiled)
+
+
+def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
+    """dw (O, C / groups, *taps) from dy (N, O, *out) and x (N, C, *size), in this order; None as for `conv.forward`."""
+    if not applies(x_shape, w_shape):
+        return None
+    c = correlation(x_shape, w_shape, stride, padding, dilation, groups)
+    if min(c.out) < 1:
+        return None
+    lanes = lanes or lanes_of(SIZE)
+    columns = c.inputs * prod(c.taps)
+    rows, taps, cycles = _tile(c.outputs, columns, lanes)
+    mode = _mode(c, lanes, cycles) if mode is None else mode
+    by_image = mode == BY_IMAGE
+    row_tiles, tap_tiles = divide(c.outputs, rows), divide(columns, taps)
+    blocks = divide(c.images, lanes) if by_image else c.images
+    x = describe_source(c, mode, lanes)
+    out = prod(c.out)
+    dy_channel = (divide(out, 2) * 2 + 1) * LINE * lanes // 16 if by_image else out * SIZE
+    dy_block = c.groups * c.outputs * dy_channel
+
+    parts = max(1, min(blocks, divide(TASKS, c.groups * row_tiles)))
+    at_once = blocks
+    if x.framed or by_image:
+        at_once = max(parts, min(blocks, FRAMES // (x.block + dy_block * by_image)))
+    tile_bytes = divide(rows * taps, lanes) * lanes * SIZE
+    part_bytes = c.groups * row_tiles * tap_tiles * tile_bytes
+    at = divide(parts * part_bytes, LINE) * LINE
+    x_ref, dy_ref = Ref("in", 1, x.origin), Ref("in", 0)
+    if x.framed:
+        x_ref = Ref("tmp", 0, at)
+        at += divide(at_once * x.block + lanes * SIZE, LINE) * LINE
+    if by_image:
+        dy_ref = Ref("tmp", 0, at)
+        at += divide(at_once * dy_block, LINE) * LINE
+
+    per_block = c.out[0] * c.out[1] * (c.out[2] if by_image else divide(c.out[2], lanes))
+    offsets = _offsets(c, x, taps)
+    steps = []
+    for first in range(0, blocks, at_once):
+        count = min(at_once, blocks - first)
+        if x.framed:
+            steps.append(frame_step(c, mode, lanes, x, first, count, Ref("in", 1), x_ref))
+        if by_image:
+            steps.append(_transposed(c, lanes, first, count, dy_channel, dy_ref))
+        words = (
+            *(x_ref, dy_ref, Ref("tmp"), offsets),
+            *(x.block, x.channel * c.inputs, dy_block, dy_channel),
+            *(*c.out[:2], *x.place),
+            *((c.out[2], 0) if by_image else divmod(c.out[2], lanes)),
+            *(c.outputs, c.groups, row_tiles, tap_tiles),
+            *(count, parts, divide(VECTORS, per_block), int(first > 0)),
+        )
+        kernel = Kernel(("conv_weight", lanes, rows, taps, mode), "numod.kernel.conv_weight_simd:accumulate")
+        steps.append(Step(kernel, parts * c.groups * row_tiles, words, 1))
+    words = (Ref("tmp"), Ref("out"), parts, part_bytes, c.outputs, columns, tile_bytes)
+    kernel = Kernel(("conv_weight_sum", rows, taps), "numod.kernel.conv_weight_simd:add_parts")
+    steps.append(Step(kernel, c.groups * row_tiles, words, max(1, 16384 // (columns * rows * parts))))
+    return Program((c.groups * c.outputs * columns * SIZE,), 2, tuple(steps), at + LINE)
+
+
+def _transposed(c: Correlation, lanes: int, first: int, blocks: int, channel_bytes: int, target: Ref) -> Step:
+    """The step that transposes the outputs' gradient of ``blocks`` blocks of images."""
+    channels, size = c.groups * c.outputs, (1, 1, prod(c.out))
+    words = (Ref("in", 0), target, *size, 0, 0, 0, *size, channel_bytes, channels, c.images, first)
+    kernel = Kernel(("conv_by_image", lanes), "numod.kernel.conv_layout_simd:interleave_images")
+    return Step(kernel, blocks * channels, words, max(1, 32768 // (prod(size) * lanes)))

@@ -1,0 +1,145 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..dtype import boolean
+from ..errors import DTypeError, check
+from ..forms import broadcast, casts, gather
+from ..kernel import gemm
+from ..op import Plan
+from ..spec import Spec
+from .reduce import sum
+from .view import broadcast_to
+
+
+def _last_two_swapped(x, flag: bool):
+    return np.swapaxes(x, -1, -2) if flag else x
+
+
+def _matmul_ref(x, y, transpose_a, transpose_b):
+    return _last_two_swapped(x, transpose_a) @ _last_two_swapped(y, transpose_b)
+
+
+def _matmul_sample(draw):
+    batch, m, n, k = draw.shape(max_rank=1, max_side=3), *(draw.integer(0, 5) for _ in range(3))
+    x, y = (batch if draw.boolean() else () for _ in range(2))
+    flags = {"transpose_a": draw.boolean(), "transpose_b": draw.boolean()}
+    x += (k, m) if flags["transpose_a"] else (m, k)
+    y += (n, k) if flags["transpose_b"] else (k, n)
+    return (draw.array(x), draw.array(y)), flags
+
+
+def _sizes(x: Spec, y: Spec, transpose_a: bool, transpose_b: bool) -> tuple[int, int, int]:
+    """m, n and k of the product of (m, k) and (k, n) matrices."""
+    m, k = x.shape[-2:][::-1] if transpose_a else x.shape[-2:]
+    other, n = y.shape[-2:][::-1] if transpose_b else y.shape[-2:]
+    check(k == other, "matmul: the first operand has rows of {}, the second takes {} (shapes {} and {})", k, other, x.shape, y.shape)
+    return m, n, k
+
+
+def _matmul_infer(x: Spec, y: Spec, *, transpose_a: bool, transpose_b: bool):
+    check(x.ndim >= 2 and y.ndim >= 2, "matmul: operands must have at least two axes, got shapes {} and {}", x.shape, y.shape)
+    check(x.dtype.kind == y.dtype.kind, "matmul: cannot multiply {} by {}", x.dtype, y.dtype)
+    if x.dtype == boolean:
+        raise DTypeError("matmul: takes numbers, got bool")
+    plan = casts((x, y), [np.promote_types(x.dtype, y.dtype)] * 2)
+    if plan is not None:
+        return plan
+    m, n, _ = _sizes(x, y, transpose_a, transpose_b)
+    batch = broadcast("matmul", [x.shape[:-2], y.shape[:-2]])
+    sizes = {math.prod(spec.shape[:-2]) for spec in (x, y)}
+    if not sizes <= {1, math.prod(batch)}:  # some of the matrices of both meet several of the other
+        return Plan(convert=lambda inputs: [broadcast_to(t, shape=batch + t.shape[-2:]) for t in inputs])
+    return x.like((*batch, m, n))
+
+
+def _matmul_see(specs, attrs, out):
+    shapes = [(math.prod(spec.shape[:-2]), *spec.shape[-2:]) for spec in specs]
+    batch = math.prod(out.shape[:-2])
+    return shapes, (batch, *out.shape[-2:]), [_sizes(*specs, **attrs)[2], attrs["transpose_a"], attrs["transpose_b"]]
+
+
+def _matmul_x(g, y, transpose_a, transpose_b):
+    if transpose_a:
+        return matmul(y, g, transpose_a=transpose_b, transpose_b=True)
+    return matmul(g, y, transpose_b=not transpose_b)
+
+
+def _matmul_y(g, x, transpose_a, transpose_b):
+    if transpose_b:
+        return matmul(g, x, transpose_a=True, transpose_b=transpose_a)
+    return matmul(x, g, transpose_a=not transpose_a)
+
+
+@gather(
+    infer=_matmul_infer,
+    see=_matmul_see,
+    ref=_matmul_ref,
+    sample=_matmul_sample,
+    inputs=("x", "y"),
+    attrs={"transpose_a": False, "transpose_b": False},
+    vjp={"x": _matmul_x, "y": _matmul_y},
+    errors=((ValueError, lambda Tensor, op: op(Tensor([[1.0, 2.0]]), Tensor([[1.0, 2.0]]))), (TypeError, lambda Tensor, op: op(*[Tensor([[True]])] * 2))),
+)
+def matmul(b, i, j, x, y, depth, transpose_a, transpose_b):
+    """Products of the matrices in the last two axes, each transposed first if its flag says so; the axes before them are broadcast."""
+    b_x = b if x.shape[0] > 1 else 0
+    b_y = b if y.shape[0] > 1 else 0
+    total = 0.0
+    for k in range(depth):
+        left = x[b_x, k, i] if transpose_a else x[b_x, i, k]
+        right = y[b_y, j, k] if transpose_b else y[b_y, k, j]
+        total += left * right
+    return total
+
+
+@matmul.fast("cpu")
+def _matmul_gemm(specs, attrs, outputs):
+    m, n, k = _sizes(*specs, **attrs)
+    batch = math.prod(outputs[0].shape[:-2])
+    a_batch, b_batch = (0 if math.prod(spec.shape[:-2]) == 1 else math.prod(spec.shape[-2:]) for spec in specs)
+    return gemm.program(m, n, k, batch=batch, a_batch=a_batch, b_batch=b_batch, real=str(outputs[0].dtype), **attrs)
+
+
+def _linear_infer(x: Spec, weight: Spec, bias: Spec):
+    plan = casts((x, weight, bias), [np.result_type(*(spec.dtype for spec in (x, weight, bias)))] * 3)
+    check(x.is_float and plan is None, "linear: input, weight and bias must be of one float dtype, got {}, {} and {}", x.dtype, weight.dtype, bias.dtype)
+    check(x.ndim == weight.ndim == 2, "linear: input and weight must be matrices, got shapes {} and {}", x.shape, weight.shape)
+    check(x.shape[1] == weight.shape[1], "linear: input has {} features, weight takes {}", x.shape[1], weight.shape[1])
+    check(bias.shape == weight.shape[:1], "linear: bias must have shape {}, got {}", weight.shape[:1], bias.shape)
+    return x.like((x.shape[0], weight.shape[0]))
+
+
+def _linear_sample(draw):
+    n, features, outputs = (draw.integer(0, 5) for _ in range(3))
+    return (draw.array((n, features)), draw.array((outputs, features)), draw.array((outputs,))), {}
+
+
+@gather(
+    infer=_linear_infer,
+    ref=lambda x, weight, bias: x @ weight.T + bias,
+    sample=_linear_sample,
+    inputs=("x", "weight", "bias"),
+    vjp={
+        "x": lambda g, weight: matmul(g, weight),
+        "weight": lambda g, x: matmul(g, x, transpose_a=True),
+        "bias": lambda g: sum(g, axis=(0,)),
+    },
+    errors=((ValueError, lambda Tensor, op: op(Tensor([[1.0, 2.0]]), Tensor([[1.0]]), Tensor([1.0]))),),
+)
+def linear(i, j, x, weight, bias):
+    """``x @ weight.T + bias`` of matrices: x (n, features), weight (outputs, features), bias (outputs,)."""
+    total = bias[j]
+    for k in range(x.shape[1]):
+        total += x[i, k] * weight[j, k]
+    return total
+
+
+@linear.fast("cpu")
+def _linear_gemm(specs, attrs, outputs):
+    (m, k), n = specs[0].shape, specs[1].shape[0]
+    return gemm.program(m, n, k, transpose_b=True, bias=True, real=str(outputs[0].dtype))

@@ -1,0 +1,80 @@
+"""When two results count as the same."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .calls import Call, changed
+
+ULPS = 16  # rounding errors allowed, for a few operations after one another
+
+
+def match(got: np.ndarray, want: np.ndarray, allowed: np.ndarray | float, what: str) -> None:
+    """Raise AssertionError unless ``got`` is ``want``: the shape, NaN and infinity exactly, the rest within ``allowed``."""
+    assert got.shape == want.shape, f"{what}: shape {got.shape}, expected {want.shape}"
+    if got.dtype.kind != "f":
+        wrong = got != want
+    else:
+        with np.errstate(all="ignore"):
+            wrong = ~((got == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(got - want) <= allowed))
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        near = f" (allowed: {np.broadcast_to(allowed, got.shape)[at]:.2g})" if got.dtype.kind == "f" else ""
+        raise AssertionError(f"{what}: element {at} is {got[at]!r}, expected {want[at]!r}{near}; {wrong.sum()} of {wrong.size} elements differ")
+
+
+def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray | float]:
+    """For each output, how far rounding may take it from the exact result.
+
+    An elementwise op answers for each element alone. Others may be off by what the result would move if the inputs were rounded:
+    that is all that can be asked where large terms cancel.
+    """
+    eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).smallest_subnormal
+    if call.op.form == "view":
+        return [0.0] * len(wants)
+    if call.op.form == "elementwise":
+        sizes = [np.minimum(np.abs(np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)), 1.0) for x in call.inputs]
+        size = np.max(np.stack(np.broadcast_arrays(*sizes)), axis=0)
+        return [ULPS * (eps * (np.abs(want) + size) + tiny) for want in wants]
+    random = np.random.default_rng(0)
+    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.inputs]
+    shaken = call.reference(changed(wide, lambda x: x + eps * _largest(x) * random.uniform(-1, 1, x.shape)))
+    return [ULPS * (eps * _largest(want) + _apart(want, moved) + tiny) for want, moved in zip(wants, shaken, strict=True)]
+
+
+def _largest(x: np.ndarray) -> float:
+    """The largest finite magnitude in an array."""
+    sizes = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.zeros(0)
+    return float(sizes.max(initial=0.0))
+
+
+def _apart(left: np.ndarray, right: np.ndarray) -> float:
+    """The largest finite difference of two results; 0 if their shapes differ."""
+    with np.errstate(all="ignore"):
+        return _largest(left.astype(np.float64) - right) if left.shape == right.shape else 0.0
+
+
+def match_each(call: Call, gots: list[np.ndarray], wants: list[np.ndarray]) -> None:
+    """Raise AssertionError unless the outputs of a call are those of another way to run it."""
+    floats = [want.dtype for want in wants if want.dtype.kind == "f"]
+    limits = rounding(call, wants, floats[0]) if floats else [0.0] * len(wants)
+    for i, (got, want, allowed) in enumerate(zip(gots, wants, limits, strict=True)):
+        assert got.dtype == want.dtype, f"output {i}: dtype {got.dtype}, expected {want.dtype}"
+        match(got, want, allowed, f"output {i}")
+
+
+def match_reference(call: Call, gots: list[np.ndarray], what: str = "output") -> list[np.ndarray]:
+    """Raise AssertionError unless the outputs are the reference's, in kind of dtype, shape and values; returns the reference's."""
+    exact = call.reference()
+    assert len(gots) == len(exact), f"{len(gots)} outputs, expected {len(exact)}"
+    floats = {got.dtype for got in gots if got.dtype.kind == "f"}
+    limits = rounding(call, exact, floats.pop()) if floats else [0.0] * len(exact)
+    wants = []
+    for i, (got, want, allowed) in enumerate(zip(gots, exact, limits, strict=True)):
+        label = what if len(gots) == 1 else f"{what} {i}"
+        kinds = "f" if got.dtype.kind == "f" else "b" if got.dtype.kind == "b" else "iu"
+        assert want.dtype.kind in kinds or not want.size, f"{label}: dtype {got.dtype}, expected something like {want.dtype}"
+        with np.errstate(all="ignore"):
+            wants.append(want.astype(got.dtype))
+        match(got, wants[-1], allowed, label)
+    return wants

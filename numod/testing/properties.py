@@ -1,0 +1,132 @@
+"""What must hold of every op: a property is a function of a `Trial` that raises AssertionError where it does not hold.
+
+Those of gradients are in `gradients`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import dtype as dtypes
+from ..op import Op
+from ..tensor import Tensor
+from . import calls, layouts as memory_layouts
+from .calls import Trial
+from .compare import match, match_each, match_reference
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e4, -1e4, 1e-40, -100.0, 90.0])
+
+
+@dataclass(frozen=True)
+class Property:
+    """holds: the function. applies: whether there is anything to prove of an op. share: how many examples it takes, as a part of the others'."""
+
+    name: str
+    holds: Callable[[Trial], None]
+    applies: Callable[[Op], Any]
+    share: float
+
+
+PROPERTIES: dict[str, Property] = {}
+
+
+def proves(applies: Callable[[Op], Any] = lambda op: True, share: float = 1.0) -> Callable[[Callable], Callable]:
+    """Decorator: list a property under its function's name."""
+
+    def register(holds: Callable[[Trial], None]) -> Callable[[Trial], None]:
+        PROPERTIES[holds.__name__] = Property(holds.__name__, holds, applies, share)
+        return holds
+
+    return register
+
+
+@proves()
+def forward(trial: Trial) -> None:
+    """In float32, the values are those of the reference in float64, and shape and dtype fit."""
+    call = trial.call()
+    outs = call.run()
+    floats = {x.dtype for x in call.inputs if x.dtype.kind == "f"}
+    if len(floats) == 1 and "dtype" not in call.attrs:
+        found = {out.dtype for out in outs if out.dtype.kind == "f"}
+        assert found <= floats, f"inputs of {floats} gave outputs of {found}"
+    match_reference(call, outs)
+
+
+@proves(share=0.25)
+def every_dtype(trial: Trial) -> None:
+    """Each dtype is refused with a DTypeError or gives what the reference gives."""
+    for name in dtypes.NAMES:
+        call = trial.call(dtype=np.dtype(name), plain=True)
+        if call.accepted():
+            match_reference(call, call.run(), f"output for {name}")
+
+
+@proves()
+def edges(trial: Trial) -> None:
+    """Tensors without elements and without axes give what the reference gives."""
+    call = trial.call(edge=trial.draw().choice(["zero", "scalar"]))
+    match_reference(call, call.run())
+
+
+@proves(lambda op: op.form in ("elementwise", "rowwise"))
+def special_values(trial: Trial) -> None:
+    """NaN, infinities, negative zero and large magnitudes give what NumPy gives."""
+    call = trial.call()
+    random = trial.draw().random()
+    some = random.choice(SPECIAL, 3)
+    call.change(lambda x: np.where(random.random(x.shape) < 0.3, random.choice(some, x.shape), x))
+    outs = call.run()
+    wants = match_reference(call, outs)
+    if trial.op.form == "elementwise" and len(call.inputs) == 1 and outs[0].dtype.kind == "f":
+        zeros = (call.inputs[0] == 0) & (wants[0] == 0)
+        match(np.signbit(outs[0]) & zeros, np.signbit(wants[0]) & zeros, 0.0, "sign of zero")
+
+
+@proves(lambda op: op.inputs)
+def layouts(trial: Trial) -> None:
+    """Strided, transposed, repeated and offset inputs give what contiguous ones do."""
+    call, draw = trial.call(), trial.draw()
+    tensors = [memory_layouts.drawn(draw, x) if draw.boolean() else Tensor(x, dtype=x.dtype) for x in call.inputs]
+    call.inputs = tuple(tensor.numpy() for tensor in tensors)
+    match_each(call, call.run(tensors), call.run())
+
+
+@proves(share=0.5)
+def refusals(trial: Trial) -> None:
+    """What the op declares as errors is refused with that class and a message; so is one input too many."""
+    op, call = trial.op, trial.call(plain=True)
+    cases = list(op.errors)
+    if not op.variadic and op.function is None:
+        surplus = [Tensor(1.0)] * (len(op.inputs) + 1 - len(call.inputs))
+        cases.append((ValueError, lambda *_: op(*call.tensors(), *surplus, **call.attrs)))
+    for kind, wrong in cases:
+        try:
+            wrong(Tensor, op)
+        except kind as error:
+            assert len(str(error)) > len(op.name), f"the error {error!r} does not say what is wrong"
+        else:
+            raise AssertionError(f"a call that must raise {kind} did not")
+
+
+@proves(lambda op: op.twins.get("cpu"))
+def fast_twin(trial: Trial) -> None:
+    """The hand-written kernels give what the generic form does."""
+    call = trial.call()
+    outs = call.run()
+    with calls.generic(trial.op):
+        wants = call.run()
+    match_each(call, outs, wants)
+
+
+@proves(share=0.5)
+def interpreted(trial: Trial) -> None:
+    """Kernels run by the Python interpreter give what compiled ones do."""
+    call = trial.call(most=3)
+    outs = call.run()
+    with calls.interpreted():
+        wants = call.run()
+    match_each(call, outs, wants)

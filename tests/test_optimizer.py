@@ -1,0 +1,297 @@
+"""Optimizers follow MegEngine's trajectories, keep their state with the parameters, and save and load it."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import numod as nm
+import numod.optimizer as optim
+
+GRADIENTS = [[1.0, -0.5, 0.25], [0.5, 0.5, -1.0], [-2.0, 0.0, 0.125], [1.0, 1.0, 1.0]]
+OTHER = {"betas": (0.5, 0.75), "eps": 0.5, "weight_decay": 0.5}
+
+# optimizer, settings, and what MegEngine 1.13 makes of [1, -2, 3] after the first and the last of GRADIENTS
+TRAJECTORIES = [
+    ("SGD", {}, [0.9, -1.95, 2.9749999], [0.9499999, -2.0999999, 2.9624999]),
+    ("SGD", {"weight_decay": 0.5}, [0.85, -1.85, 2.825], [0.7736438, -1.7312688, 2.4004593]),
+    ("SGD", {"momentum": 0.9}, [0.9, -1.95, 2.9749999], [0.8006, -2.06355, 3.061275]),
+    ("SGD", {"momentum": 0.9, "weight_decay": 0.5}, [0.85, -1.85, 2.825], [0.4250063, -1.2386314, 1.7979658]),
+    ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.5}, [0.715, -1.715, 2.6675], [0.3283659, -1.1280533, 1.4163039]),
+    ("Adam", {}, [0.9, -1.9, 2.9000001], [0.8196496, -1.9587226, 2.9716394]),
+    ("Adam", OTHER, [0.925, -1.925, 2.9222221], [0.8500527, -1.7858527, 2.7205248]),
+    ("AdamW", {}, [0.899, -1.898, 2.8970001], [0.816121, -1.9510198, 2.9598098]),
+    ("AdamW", OTHER, [0.8833333, -1.85, 2.8166666], [0.7441214, -1.6571498, 2.4362957]),
+]
+STATE = {
+    "SGD": {"momentum_buffer": [0.334, 1.0405, 0.48475]},
+    "Adam": {"exp_avg": [0.0334, 0.10405, 0.048475], "exp_avg_sq": [0.006242423, 0.001498732, 0.002075896], "step": 4.0},
+}
+
+
+def parameter(*values):
+    return nm.Parameter(np.array(values, np.float32))
+
+
+def run(optimizer, param, gradients=GRADIENTS):
+    rows = []
+    for gradient in gradients:
+        param.grad = nm.Tensor(gradient)
+        assert optimizer.step() is optimizer
+        rows.append(param.numpy())
+    return rows
+
+
+@pytest.mark.parametrize(("name", "settings", "first", "last"), TRAJECTORIES)
+def test_trajectory(name, settings, first, last):
+    param = parameter(1, -2, 3)
+    rows = run(getattr(optim, name)([param], lr=0.1, **settings), param)
+    np.testing.assert_allclose(rows[0], first, rtol=1e-5)
+    np.testing.assert_allclose(rows[-1], last, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("SGD", {"momentum": 0.9}), ("Adam", {})])
+def test_state_after_a_trajectory(name, settings):
+    param = parameter(1, -2, 3)
+    optimizer = getattr(optim, name)([param], lr=0.1, **settings)
+    run(optimizer, param)
+    state = optimizer.state_dict()["state"][0]
+    assert list(state) == list(STATE[name])
+    for key, values in STATE[name].items():
+        np.testing.assert_allclose(state[key], values, rtol=1e-4)
+
+
+@given(
+    name=st.sampled_from(["SGD", "Adam", "AdamW"]),
+    start=st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=5),
+    lr=st.floats(0, 1),
+    decay=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_step_is_the_textbook_update(name, start, lr, decay, seed):
+    """Three steps agree with the formulas in float64."""
+    param = parameter(*start)
+    settings = {"momentum": 0.5} if name == "SGD" else {"betas": (0.5, 0.75), "eps": 1e-3}
+    optimizer = getattr(optim, name)(param, lr=lr, weight_decay=decay, **settings)
+    x = np.array(start)
+    v = m = s = np.zeros_like(x)
+    for count, g in enumerate(np.random.default_rng(seed).standard_normal((3, x.size)), 1):
+        run(optimizer, param, [g])
+        g = g.astype(np.float32).astype(np.float64)
+        coupled = g + decay * x
+        if name == "SGD":
+            v = 0.5 * v + coupled
+            x = x - lr * v
+            continue
+        used = coupled if name == "Adam" else g
+        m, s = 0.5 * m + 0.5 * used, 0.75 * s + 0.25 * used**2
+        delta = m / (1 - 0.5**count) / (np.sqrt(s / (1 - 0.75**count)) + 1e-3)
+        x = x - lr * (delta if name == "Adam" else delta + decay * x)
+    np.testing.assert_allclose(param.numpy(), x, rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_keeps_the_parameter_object_and_skips_those_without_gradient():
+    used, unused = parameter(1), parameter(1)
+    alias = used
+    optimizer = optim.Adam([used, unused], lr=0.5)
+    run(optimizer, used, [[1.0]])
+    np.testing.assert_allclose(alias.numpy(), [0.5], rtol=1e-4)
+    assert unused.tolist() == [1.0]
+    assert optimizer.state_dict()["state"][1]["step"] == 0
+
+
+def test_a_step_is_not_seen_by_arrays_taken_before():
+    param = parameter(1, 2)
+    before = param.numpy()
+    run(optim.SGD(param, 0.5), param, [[1.0, 1.0]])
+    assert before.tolist() == [1.0, 2.0]
+
+
+def test_clear_grad_drops_and_zero_grad_fills():
+    param = parameter(1)
+    optimizer = optim.SGD(param, 0.1)
+    param.grad = nm.Tensor([2.0])
+    optimizer.zero_grad()
+    assert param.grad.tolist() == [0.0]
+    assert optimizer.clear_grad() is None
+    assert param.grad is None
+
+
+def test_groups_have_their_own_settings_which_may_change():
+    a, b, c = parameter(1), parameter(1), parameter(1)
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5, "note": "b"}], lr=0.1)
+    optimizer.add_param_group({"params": iter([c])})
+    assert [list(group) for group in optimizer.param_groups] == [
+        ["params", "lr", "momentum", "weight_decay"],
+        ["params", "lr", "note", "momentum", "weight_decay"],
+        ["params", "lr", "momentum", "weight_decay"],
+    ]
+    optimizer.param_groups[2]["lr"] = nm.Tensor(0.25)
+    for param in (a, b, c):
+        param.grad = nm.Tensor([1.0])
+    optimizer.step()
+    np.testing.assert_allclose([p.item() for p in (a, b, c)], [0.9, 0.5, 0.75], rtol=1e-6)
+
+
+def test_params_come_as_one_or_many():
+    p, q = parameter(1), parameter(2)
+    for params in (p, [p], (p,), iter([p]), {"params": p}, {"params": [p]}, [{"params": {p}}], [p, p]):
+        (group,) = optim.SGD(params, 0.1).param_groups
+        assert len(group["params"]) == 1
+        assert group["params"][0] is p
+    assert len(optim.SGD({p, q}, 0.1).param_groups[0]["params"]) == 2
+
+
+p = parameter(1)
+REFUSED = [
+    (lambda: optim.SGD([p], -1), ValueError, "SGD: lr must be at least 0, got -1"),
+    (lambda: optim.SGD([p], float("nan")), ValueError, "SGD: lr must be at least 0, got nan"),
+    (lambda: optim.SGD([p], 0.1, momentum=-1), ValueError, "SGD: momentum must be at least 0, got -1"),
+    (lambda: optim.SGD([p], 0.1, weight_decay=-1), ValueError, "SGD: weight_decay must be at least 0, got -1"),
+    (lambda: optim.SGD([p], 0.1, nesterov=True), ValueError, "SGD: nesterov=True needs a momentum above 0, got 0.0"),
+    (lambda: optim.AdamW([p], 0.1, betas=(1.0, 0.9)), ValueError, "AdamW: betas must be two numbers, at least 0 and less than 1"),
+    (lambda: optim.Adam([p], 0.1, eps=-1), ValueError, "Adam: eps must be at least 0, got -1"),
+    (lambda: optim.SGD([], 0.1), ValueError, "SGD: the list of parameters is empty"),
+    (lambda: optim.SGD([1], 0.1), TypeError, "only Parameters can be optimized, got int"),
+    (lambda: optim.SGD([nm.Tensor([1.0])], 0.1), TypeError, "only Parameters can be optimized, got Tensor"),
+    (lambda: optim.SGD(nm.Tensor([1.0]), 0.1), TypeError, "params must be a Parameter, a dict or an iterable of them, got Tensor"),
+    (lambda: optim.SGD(3, 0.1), TypeError, "got int"),
+    (lambda: optim.SGD([{"lr": 1}], 0.1), TypeError, "expected a dict with 'params'"),
+    (lambda: optim.SGD([p, {"params": []}], 0.1), TypeError, "only Parameters can be optimized, got dict"),
+    (lambda: optim.SGD([{"params": p}, {"params": p}], 0.1), ValueError, "a parameter of shape (1,) is in another group already"),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=[message for *_, message in REFUSED])
+def test_wrong_settings_are_refused(make, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        make()
+
+
+def test_a_gradient_of_another_shape_is_refused_and_nothing_changes():
+    a, b = parameter(1), parameter(1, 2)
+    a.grad, b.grad = nm.Tensor([1.0]), nm.Tensor([1.0])
+    with pytest.raises(ValueError, match=re.escape("SGD.step: gradient of shape (1,) for (2,)")):
+        optim.SGD([a, b], 0.1).step()
+    assert a.tolist() == [1.0]
+
+
+# State
+
+
+def test_structure_of_the_state_dict():
+    a, b, c = parameter(1, 2), parameter(3), parameter(4)
+    optimizer = optim.Adam([{"params": [a, b]}, {"params": c, "lr": 0.5}], lr=0.1)
+    state = optimizer.state_dict()
+    group = {"lr": 0.1, "weight_decay": 0.0, "betas": (0.9, 0.999), "eps": 1e-8, "params": [0, 1]}
+    assert state["param_groups"] == [group, {**group, "lr": 0.5, "params": [2]}]
+    assert list(state["param_groups"][0]) == list(group)
+    assert list(state["state"]) == [0, 1, 2]
+    assert {name: (array.shape, array.dtype) for name, array in state["state"][0].items()} == {
+        "exp_avg": ((2,), np.float32),
+        "exp_avg_sq": ((2,), np.float32),
+        "step": ((), np.float32),
+    }
+    assert not state["state"][0]["exp_avg"].flags.writeable
+    assert type(optimizer.state_dict(keep_var=True)["state"][0]["step"]) is nm.Tensor
+    assert optim.SGD(a, 0.1).state_dict() == {
+        "param_groups": [{"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "params": [0]}],
+        "state": {},
+    }
+
+
+@pytest.mark.parametrize(("name", "settings", "first", "last"), TRAJECTORIES)
+@pytest.mark.parametrize("how", ["state_dict", "keep_var", "deepcopy", "pickle", "file"])
+def test_training_goes_on_as_if_never_interrupted(name, settings, first, last, how, tmp_path):
+    param = parameter(1, -2, 3)
+    optimizer = getattr(optim, name)([param], lr=0.1, **settings)
+    run(optimizer, param, GRADIENTS[:2])
+    if how in ("deepcopy", "pickle"):
+        optimizer = copy.deepcopy(optimizer) if how == "deepcopy" else pickle.loads(pickle.dumps(optimizer))
+        param = optimizer.param_groups[0]["params"][0]
+    else:
+        state = optimizer.state_dict(keep_var=how == "keep_var")
+        if how == "file":
+            nm.save(state, tmp_path / "optimizer")
+            state = nm.load(tmp_path / "optimizer")
+        optimizer = getattr(optim, name)([param], lr=7.0, **{**settings, "weight_decay": 0.0})
+        optimizer.load_state_dict(state)
+        assert optimizer.param_groups[0]["lr"] == 0.1
+    run(optimizer, param, GRADIENTS[2:])
+    np.testing.assert_allclose(param.numpy(), last, rtol=1e-4)
+
+
+def test_a_state_brings_the_tensors_that_its_settings_need():
+    param = parameter(1)
+    with_momentum, without = optim.SGD(param, 0.1, momentum=0.9), optim.SGD(param, 0.1)
+    state = without.state_dict()
+    without.load_state_dict(with_momentum.state_dict())
+    assert list(without.state_dict()["state"][0]) == ["momentum_buffer"]
+    with_momentum.load_state_dict(state)
+    assert with_momentum.state_dict()["state"] == {}
+
+
+def broken(**changes):
+    """Each change is a function on a copy of a state dict of SGD with momentum."""
+    return pytest.mark.parametrize(("change", "error", "message"), changes.values(), ids=changes)
+
+
+@broken(
+    no_groups=(lambda s: s.pop("param_groups"), KeyError, "'param_groups' is missing"),
+    groups=(lambda s: s["param_groups"].clear(), ValueError, "the optimizer has 1 groups, got 0"),
+    size=(lambda s: s["param_groups"][0]["params"].append(1), ValueError, "a group has 1 parameters, got 2"),
+    settings=(lambda s: s["param_groups"][0].update(zip=3), ValueError, "a group has settings"),
+    number=(lambda s: s["param_groups"][0].update(params=[5]), KeyError, "parameter 5 has state ['momentum_buffer'], got []"),
+    missing=(lambda s: s["state"].clear(), KeyError, "parameter 0 has state ['momentum_buffer'], got []"),
+    shape=(lambda s: s["state"][0].update(momentum_buffer=np.ones(3)), ValueError, "'momentum_buffer' of shape (1,), got (3,)"),
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, error, message):
+    param = parameter(1)
+    optimizer = optim.SGD(param, 0.1, momentum=0.9)
+    run(optimizer, param, [[1.0]])
+    before, state = optimizer.state_dict(), copy.deepcopy(optimizer.state_dict())
+    state["param_groups"][0]["lr"] = 7.0
+    change(state)
+    with pytest.raises(error, match=re.escape(message)):
+        optimizer.load_state_dict(state)
+    assert optimizer.state_dict() == before
+
+
+def test_an_optimizer_of_ones_own_needs_two_methods():
+    class Half(optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"factor": 0.5})
+
+        def _create_state(self, param_group):
+            for param in param_group["params"]:
+                self._add_state(param, "count", initializer=0.0)
+
+        def _updates(self, param_group):
+            for param in param_group["params"]:
+                self._state[param]["count"] += 1
+                param *= param_group["factor"]
+
+    param = parameter(8)
+    half = Half([param])
+    half.step().step()
+    assert param.tolist() == [2.0]
+    assert half.state_dict()["state"][0]["count"] == 2
+    with pytest.raises(TypeError):
+        optim.Optimizer([param], {})
+
+
+def test_a_step_while_recording_is_not_recorded():
+    param = parameter(3)
+    optimizer = optim.SGD(param, 0.5)
+    gm = nm.autodiff.GradManager().attach(param)
+    with gm:
+        gm.backward((param * param).sum())
+        optimizer.step().clear_grad()
+    assert param.tolist() == [0.0]
+    with gm:
+        gm.backward((param * 2).sum())
+    assert param.grad.tolist() == [2.0]
