@@ -5,11 +5,11 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "extensions"))
 
-from numod.version import __version__
+from numod import __version__
 
 project = "numod"
 author = "the numod authors"
-copyright = author  # noqa: A001
+copyright = author
 release = version = __version__
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "tables"]

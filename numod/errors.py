@@ -15,6 +15,10 @@ class CompileError(RuntimeError):
     """The code of an op could not be turned into machine code; the message says which op and why."""
 
 
+class DeviceError(RuntimeError):
+    """A device that is not there, or that failed."""
+
+
 class MissingExtra(ImportError):
     """An optional dependency is not installed."""
 

@@ -265,11 +265,13 @@ def scatter(
     attrs: dict[str, Any] | None = None,
     errors: tuple = (),
     name: str | None = None,
+    doc: str | None = None,
 ) -> Callable[[Callable], Op]:
     """Declare an op by where the value at one source index goes; see `numod.kernel.gather`.
 
     see: ``see(specs, attrs, out) -> (input shapes, source index space, integers)``; with ``onto_first``, shapes of all inputs but the first.
     mode: "add" or "set".
+    name, doc: the function's own by default; functions that several ops share need them.
     """
 
     def declare(code: Callable) -> Op:
@@ -283,7 +285,9 @@ def scatter(
             program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
             return Plan(outs, executor.compile(program))
 
-        return register(Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="scatter"))
+        return register(
+            Op(name or code.__name__, doc or _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="scatter")
+        )
 
     return declare
 

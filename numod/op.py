@@ -59,7 +59,7 @@ class Op:
     plan:   ``plan(op, specs, attrs, outputs) -> Plan``: the form, which knows how to make a kernel from ``code``
     code:   what the form needs: a scalar function, usually
     vjp:    input name -> gradient rule ``rule(g, ...)``, written with table ops; the names of its other parameters say what the tape must keep:
-            an input or ``out``, ``<input>_spec`` or ``out_spec`` for the shape alone, an attribute, or ``index`` in a variadic op
+            an input or ``out``, ``<input>_spec`` or ``out_spec`` for the shape alone, an attribute, ``index`` in a variadic op, or ``memo``, a dict that the rules of one call share
     ref:    the truth: NumPy on float64 or complex arrays
     sample: hypothesis strategy for calls, ``sample(draw) -> (inputs, attrs)``
     kinks:  inputs at which no gradient is checked
@@ -86,7 +86,7 @@ class Op:
     form: str = ""
 
     def __post_init__(self):
-        known = {"g", "out", "out_spec", "index", "inputs", *self.inputs, *(f"{name}_spec" for name in self.inputs), *self.attrs}
+        known = {"g", "out", "out_spec", "index", "inputs", "memo", *self.inputs, *(f"{name}_spec" for name in self.inputs), *self.attrs}
         self.rules: list[Rule | None] = []
         for name in self.inputs:
             function = self.vjp.get(name)
@@ -290,6 +290,7 @@ def _pull(node: Node, gradients: list[Tensor | None]) -> list[Tensor | None]:
         for position, (name, spec) in enumerate(zip(op.inputs, specs, strict=False)):
             known[name + "_spec"] = spec
             known[name] = tensors.get(position)
+    known["memo"] = {}
     results: list[Tensor | None] = [None] * len(specs)
     for position, rule in wanted:
         known["index"] = position

@@ -93,10 +93,11 @@ def test_batch_norm_uses_and_updates_statistics():
     layer.eval()
     before = layer.state_dict()
     y = layer(nm.Tensor(x)).numpy()
-    expected = (x - before["running_mean"]) / np.sqrt(before["running_var"] + 1e-5)
+    mean, var = (before[name].reshape(3, 1, 1) for name in ("running_mean", "running_var"))
+    expected = (x - mean) / np.sqrt(var + 1e-5)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
     layer.reset_running_stats()
-    assert (mean.tolist(), layer.running_var.numpy().ravel().tolist()) == ([[[[0.0]], [[0.0]], [[0.0]]]], [1.0] * 3)
+    assert (layer.running_mean.numpy().ravel().tolist(), layer.running_var.numpy().ravel().tolist()) == ([0.0] * 3, [1.0] * 3)
 
 
 def test_batch_norm_without_statistics_uses_the_batch_in_both_modes():

@@ -247,6 +247,24 @@ def test_state_dict_has_own_tensors_first_and_read_only_arrays():
     assert list(rst) == ["a", *state]
 
 
+def test_norms_are_saved_with_one_axis_and_loaded_from_one_or_their_own():
+    net = plain(bn=M.BatchNorm2d(2), ln=M.LayerNorm((2, 3)))
+    state = net.state_dict()
+    assert {name: array.shape for name, array in state.items()} == {
+        **dict.fromkeys(["bn.bias", "bn.running_mean", "bn.running_var", "bn.weight"], (2,)),
+        **dict.fromkeys(["ln.bias", "ln.weight"], (6,)),
+    }
+    assert not any(array.flags.writeable for array in state.values())
+    ones = {name: np.ones_like(array) for name, array in state.items()}
+    own = {name: np.full(tensor.shape, 2) for name, tensor in net.named_tensors()}
+    for values, number in ((ones, 1), (own, 2)):
+        net.load_state_dict(values)
+        assert all((tensor.numpy() == number).all() for tensor in net.tensors())
+    assert net.bn.weight.shape == (1, 2, 1, 1)
+    with pytest.raises(ValueError, match=r"'ln.weight' has shape \(2, 3\), got \(3, 2\)"):
+        net.load_state_dict({**ones, "ln.weight": np.ones((3, 2))})
+
+
 def test_state_dict_is_a_snapshot():
     layer = M.Linear(1, 1)
     state = layer.state_dict()
@@ -374,7 +392,7 @@ def test_repr_indents_information_and_moves_what_became_a_child_later_to_the_end
     told.first = M.Sigmoid()
     told.later = plain(inner=M.Identity())
     assert repr(told) == "Told(\n  hello=1,\n  bye=2\n  (first): Sigmoid()\n  (later): Plain(\n    (inner): Identity()\n  )\n)"
-    assert repr(Told()) == "Told(hello=1,\nbye=2)"
+    assert repr(Told()) == "Told(\n  hello=1,\n  bye=2\n)"
 
 
 # Properties of drawn trees

@@ -3,11 +3,12 @@
 import importlib
 import pkgutil
 
-import numod.functional
 from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+import numod.functional
 from numod.cli import ops
 from numod.op import TABLE
-from sphinx.util.docutils import SphinxDirective
 
 
 class Generated(SphinxDirective):

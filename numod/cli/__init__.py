@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from ..version import __version__
+from .. import __version__
 from . import check, demo, info, ops, warmup
 
 
@@ -33,9 +33,14 @@ def parser() -> argparse.ArgumentParser:
     trains.add_argument("--epochs", type=_positive, default=demo.EPOCHS, help="passes over the digits (default: %(default)s)")
     trains.add_argument("--seed", type=int, default=0, help="of the split, the weights and the order of the digits (default: %(default)s)")
     trains.add_argument(
-        "--out", type=pathlib.Path, default=pathlib.Path("numod-demo"), help="folder for the checkpoint and the pictures (default: %(default)s)"
+        "--out",
+        type=pathlib.Path,
+        default=pathlib.Path("numod-demo"),
+        help="folder for the checkpoint and the pictures (default: %(default)s)",
     )
-    trains.add_argument("--digits", type=_positive, default=demo.DIGITS, help="how many digits to use, held-out fifth included (default: all)")
+    trains.add_argument(
+        "--digits", type=_positive, default=demo.DIGITS, help="how many digits to use, held-out fifth included (default: all)"
+    )
 
     verb(info.run, "info", "print versions, the processor, threads, the kernel cache and CUDA")
 

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from .. import functional as F
-from .. import random, save
+from .. import functional as F, random, save
 from ..autodiff import GradManager
 from ..data import DataLoader, RandomSampler
 from ..data.dataset import ArrayDataset

@@ -9,9 +9,8 @@ import platform
 
 import llvmlite.binding as llvm
 
-from .. import config
+from .. import __version__, config
 from ..kernel import cache, host
-from ..version import __version__
 
 
 def facts() -> dict[str, str]:

@@ -10,13 +10,13 @@ import numpy as np
 from ..errors import MissingExtra
 
 
-def figure(*size: float):
-    """An empty figure that belongs to no window."""
+def figure(width: float, height: float):
+    """An empty figure, in inches, that belongs to no window."""
     try:
         from matplotlib.figure import Figure  # part of an extra
     except ImportError:
         raise MissingExtra("drawing the demo's pictures", "demo") from None
-    return Figure(size, layout="constrained")
+    return Figure((width, height), layout="constrained")
 
 
 def learning_curve(path: pathlib.Path, losses: Sequence[float], train: Sequence[float], held_out: Sequence[float]) -> None:

@@ -11,12 +11,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from tqdm import tqdm
 
-from .. import functional as F
-from .. import module as M
-from .. import optimizer as optim
+from .. import functional as F, module as M, optimizer as optim
 from ..autodiff import GradManager
-from ..kernel import cache
-from ..kernel import loader as kernels
+from ..kernel import cache, loader as kernels
 from ..op import TABLE, Op
 from ..tensor import Tensor
 from . import demo
@@ -95,15 +92,13 @@ def use_optimizer(make: Callable[[Iterable], optim.Optimizer]) -> None:
 
 def use_op(op: Op) -> None:
     """An op on a float32 sample of its own, and its gradient."""
-    from ..testing.calls import Call  # needs an extra, and says so
-    from ..testing.draw import Draw
-
+    from ..testing.calls import Trial  # isort: skip; needs an extra, and says so
     from hypothesis import Phase, given, settings, strategies
 
     @settings(max_examples=1, database=None, deadline=None, derandomize=True, phases=[Phase.generate])
     @given(strategies.data())
     def once(data) -> None:
-        call = Call.drawn(op, Draw(data, plain=True))
+        call = Trial(op, data).call(plain=True)
         tensors = call.tensors()
         manager = GradManager().attach([tensor for tensor in tensors if tensor.dtype == np.float32])
         with manager:

@@ -1,73 +1,27 @@
-"""Direct convolutions on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `conv_simd`,
-`conv_layout_simd` and `conv_weight_simd`.
+"""Direct convolutions on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `conv_simd` and
+`conv_layout_simd`.
 
-Every convolution is described as a `Correlation` over three spatial axes (missing ones have extent 1). The data gradient is
-one too, over the output's gradient with exchanged, flipped weights; with strides, one for each class of inputs modulo the
-strides, so that no multiplication with an inserted zero is done.
-
-Two ways to fill vectors: with neighbouring outputs of an image row (`BY_ROW`), or with one output of neighbouring images
-(`BY_IMAGE`: images are transposed on the way in and out, but small images waste no lanes and taps that only meet padding are skipped).
+The data gradient is a correlation too, over the output's gradient with exchanged, flipped weights; with strides, one for each
+class of inputs modulo the strides, so that no multiplication with an inserted zero is done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 from math import gcd, prod
 from struct import pack
 
+from .correlation import BY_IMAGE, BY_ROW, LINE, SIZE, Correlation, Source, applies, correlation, describe_source, divide, frame_step
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step
 
-SIZE = 4  # bytes of a float32
-BY_ROW, BY_IMAGE = 0, 1
+SERIAL = 1 << 21  # multiplications below which a step is not worth sharing between threads
 TASKS = 16  # aim for at least this many pieces of work, so that threads end together
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
-LINE = 64
 CHUNK = 32  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output place and their number
 TAP = 16  # of a tap's record: byte offsets of its source and of its weights
-
-Axes = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """output[n, g, o, i] = bias[g, o] + sum over c, t of weight[g, o, c, t] * source[n, g, c, i * stride + t * dilation - before]."""
-
-    images: int
-    groups: int
-    inputs: int  # channels of a group
-    outputs: int  # channels of a group
-    size: Axes
-    out: Axes
-    taps: Axes
-    stride: Axes
-    dilation: Axes
-    before: Axes  # padding at the start; negative: that much of the source is never read
-
-    @property
-    def frame(self) -> Axes:
-        """What the taps of all outputs reach over."""
-        return tuple((o - 1) * s + (t - 1) * d + 1 for o, s, t, d in zip(self.out, self.stride, self.taps, self.dilation))
-
-
-def divide(count: int, by: int) -> int:
-    return -(-count // by)
-
-
-def _axes(values: tuple[int, ...], missing: int) -> Axes:
-    return (missing,) * (3 - len(values)) + tuple(values)
-
-
-def correlation(x_shape, w_shape, stride, padding, dilation, groups) -> Correlation:
-    """The forward convolution; axes that kernel, stride and padding leave alone are one axis."""
-    size, taps = _axes(x_shape[2:], 1), _axes(w_shape[2:], 1)
-    stride, padding, dilation = _axes(stride, 1), _axes(padding, 0), _axes(dilation, 1)
-    if taps == (1, 1, 1) and stride == (1, 1, 1) and padding == (0, 0, 0):
-        size = (1, 1, prod(size))
-    out = tuple((s + 2 * p - (t - 1) * d - 1) // st + 1 for s, p, t, d, st in zip(size, padding, taps, dilation, stride))
-    return Correlation(x_shape[0], groups, x_shape[1] // groups, w_shape[0] // groups, size, out, taps, stride, dilation, padding)
 
 
 @dataclass(frozen=True)
@@ -92,15 +46,6 @@ def _tiles(mode: int, lanes: int, outputs: int, vectors: int):
         yield Tile(mode, lanes, rows, places, tiles * divide(vectors, places) * step)
 
 
-def _seen_taps(c: Correlation) -> float:
-    """Taps of an average output that do not lie in padding entirely."""
-    seen = 1.0
-    for size, out, taps, stride, dilation, before in zip(c.size, c.out, c.taps, c.stride, c.dilation, c.before):
-        reach = [sum(0 <= i * stride + t * dilation - before < size for t in range(taps)) for i in range(out)] if out * taps < 4096 else [taps]
-        seen *= max(sum(reach) / len(reach), 1e-3)
-    return seen
-
-
 def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
     """The cheapest of both ways to fill vectors, counting the transposition that `BY_IMAGE` needs."""
     best = None
@@ -111,74 +56,12 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
             best = min(best or (cycles, tile), (cycles, tile), key=lambda pair: pair[0])
     if mode in (None, BY_IMAGE):
         blocks = divide(c.images, lanes)
+        seen = prod(sum(last - first for first, last in axis) / len(axis) for axis in _taps_seen(c, BY_IMAGE))
         for tile in _tiles(BY_IMAGE, lanes, c.outputs, prod(c.out)):
             moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
-            cycles = blocks * c.groups * (tile.cycles * _seen_taps(c) * c.inputs + moved)
+            cycles = blocks * c.groups * (tile.cycles * seen * c.inputs + moved)
             best = min(best or (cycles, tile), (cycles, tile), key=lambda pair: pair[0])
     return best[1]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the tiles read: byte strides of the images as they are, or of the frames that a step makes of them."""
-
-    block: int
-    channel: int
-    place: Axes  # from output to output
-    tap: Axes  # from tap to tap; along the last axis from one tap of a phase to its next
-    phases: int = 1
-    phase: int = 0
-    origin: int = 0  # bytes to the first value read
-    framed: bool = False
-
-
-def describe_source(c: Correlation, mode: int, lanes: int) -> Source:
-    channels = c.groups * c.inputs
-    if mode == BY_ROW:
-        fits = all(b <= 0 and f - b <= s for b, f, s in zip(c.before, c.frame, c.size))
-        if fits and c.stride[2] == 1:
-            row, plane = c.size[2] * SIZE, c.size[1] * c.size[2] * SIZE
-            steps = (plane, row, SIZE)
-            origin = -sum(b * s for b, s in zip(c.before, steps))
-            channel = c.size[0] * plane
-            place = tuple(a * b for a, b in zip(c.stride, steps))
-            tap = (c.dilation[0] * plane, c.dilation[1] * row, SIZE)
-            return Source(channels * channel, channel, place, tap, origin=origin)
-        phases = c.stride[2]
-        columns = divide(c.frame[2], phases)
-        row = phases * columns * SIZE
-        place = (c.stride[0] * c.frame[1] * row, c.stride[1] * row, SIZE)
-        tap = (c.dilation[0] * c.frame[1] * row, c.dilation[1] * row, SIZE)
-        channel = _odd_lines(c.frame[0] * c.frame[1] * row)
-        return Source(channels * channel, channel, place, tap, phases, columns * SIZE, framed=True)
-    vector = lanes * SIZE
-    row = c.frame[2] * vector
-    steps = (c.frame[1] * row, row, vector)
-    place = tuple(a * b for a, b in zip(c.stride, steps))
-    tap = (c.dilation[0] * steps[0], c.dilation[1] * steps[1], vector)
-    channel = _odd_lines(c.frame[0] * steps[0])
-    return Source(channels * channel, channel, place, tap, framed=True)
-
-
-def _odd_lines(size: int) -> int:
-    """Round up to an odd number of cache lines, so that channels do not all fall on the same few sets of a cache."""
-    return (divide(size, LINE) | 1) * LINE
-
-
-def frame_step(c: Correlation, mode: int, lanes: int, source: Source, first: int, blocks: int, ref: Ref, target: Ref) -> Step:
-    """The step that makes the frames of ``blocks`` images (or blocks of images) from number ``first`` on."""
-    channels = c.groups * c.inputs
-    grain = max(1, 32768 // prod(c.frame) // (lanes if mode == BY_IMAGE else 1))
-    if mode == BY_ROW:
-        columns = source.phase // SIZE
-        words = (ref, target, *c.size, *c.before, *c.frame[:2], columns, source.phases, source.channel, first * channels)
-        return Step(Kernel(("conv_pad",), "numod.kernel.conv_layout_simd:pad"), blocks * channels, words, grain)
-    size, before, frame = c.size, c.before, c.frame
-    if before == (0, 0, 0) and frame == size:
-        size, frame = (1, 1, prod(size)), (1, 1, prod(frame))
-    words = (ref, target, *size, *before, *frame, source.channel, channels, c.images, first)
-    kernel = Kernel(("conv_by_image", lanes), "numod.kernel.conv_layout_simd:interleave_images")
-    return Step(kernel, blocks * channels, words, grain)
 
 
 def tile_record(places: int) -> int:
@@ -192,13 +75,15 @@ def _taps_seen(c: Correlation, mode: int) -> list[list[tuple[int, int]]]:
     Along a row the lanes of a vector differ, so no tap is left out there.
     """
     seen = []
-    for axis, (size, out, taps, stride, dilation, before) in enumerate(zip(c.size, c.out, c.taps, c.stride, c.dilation, c.before)):
+    for axis, (size, out, taps, stride, dilation, before) in enumerate(
+        zip(c.size, c.out, c.taps, c.stride, c.dilation, c.before, strict=True)
+    ):
         if axis == 2 and mode == BY_ROW:
             seen.append([(0, taps)] * out)
             continue
-        first = [max(0, divide(before - i * stride, dilation)) for i in range(out)]
-        last = [min(taps, (size - 1 + before - i * stride) // dilation + 1) for i in range(out)]
-        seen.append(list(zip(first, last)))
+        first = [min(taps, max(0, divide(before - i * stride, dilation))) for i in range(out)]
+        last = [max(f, min(taps, (size - 1 + before - i * stride) // dilation + 1)) for i, f in enumerate(first)]
+        seen.append(list(zip(first, last, strict=True)))
     return seen
 
 
@@ -219,17 +104,15 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
             for place in vectors[at : at + tile.places]:
                 flat = (place[0] * c.out[1] + place[1]) * c.out[2] + place[2]
                 output = (flat - start) * tile.lanes if tile.mode == BY_IMAGE else flat
-                offsets += [sum(i * step for i, step in zip(place, source.place)), output * SIZE]
+                offsets += [sum(i * step for i, step in zip(place, source.place, strict=True)), output * SIZE]
                 bounds.append([seen[axis][i] for axis, i in enumerate(place)])
-            union = tuple((min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*bounds))
+            union = tuple((min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*bounds, strict=True))
             tiles.append((lists.setdefault(union, len(lists)), offsets))
     taps, spans = [], []
     for union in lists:
         spans.append(len(taps))
         for d, h, w in product(*(range(*axis) for axis in union)):
-            column = w * c.dilation[2]
-            here = d * source.tap[0] + h * source.tap[1] + column % source.phases * source.phase + column // source.phases * source.tap[2]
-            taps.append((here, ((d * c.taps[1] + h) * c.taps[2] + w) * c.inputs * tile.rows * SIZE))
+            taps.append((source.tap_offset(c, d, h, w), ((d * c.taps[1] + h) * c.taps[2] + w) * c.inputs * tile.rows * SIZE))
     spans.append(len(taps))
     tiles_at = len(chunks) * CHUNK
     taps_at = tiles_at + len(tiles) * tile_record(tile.places)
@@ -243,7 +126,9 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
     return pack(f"{len(values)}q", *values)
 
 
-def _steps(c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weights: Ref, bias: Ref | int, output: Ref, taps_order: tuple, at: int):
+def _steps(
+    c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weights: Ref, bias: Ref | int, output: Ref, taps_order: tuple, at: int
+):
     """Steps of one correlation and the end of the workspace they use from ``at`` on.
 
     ``taps_order``: strides of the weights in elements for (group, output, input), the first tap, and the steps along the axes.
@@ -256,8 +141,8 @@ def _steps(c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weight
     packed = Ref("tmp", 0, at)
     at += divide(c.groups * tiles * tile_weights, LINE) * LINE
     grain = max(1, 16384 * SIZE // tile_weights)
-    words = (weights, packed, c.outputs, c.inputs, *c.taps, *taps_order)
-    steps = [Step(Kernel(("conv_weights", tile.rows), "numod.kernel.conv_layout_simd:pack_weights"), c.groups * tiles, words, grain)]
+    words = (weights, packed, tile.rows, c.outputs, c.inputs, *c.taps, *taps_order)
+    steps = [Step(Kernel(("conv_weights",), "numod.kernel.conv_layout_simd:pack_weights"), c.groups * tiles, words, grain)]
 
     vectors = c.out[0] * c.out[1] * (c.out[2] if tile.mode == BY_IMAGE else divide(c.out[2], lanes))
     chunk_vectors, chunk_tiles = _pieces(c, tile, source, blocks, vectors, tiles)
@@ -284,7 +169,8 @@ def _steps(c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weight
         )
         tasks = chunks * tile_chunks * count * c.groups
         scratch = scratch_row * tile.rows if tile.mode == BY_IMAGE else 0
-        steps.append(Step(convolve, tasks, words, max(1, tasks // TASKS), scratch))
+        work = count * c.groups * c.outputs * c.inputs * prod(c.out) * prod(c.taps)
+        steps.append(Step(convolve, tasks, words, max(1, tasks // TASKS) if work >= SERIAL else 0, scratch))
     return steps, at
 
 
@@ -297,10 +183,6 @@ def _pieces(c: Correlation, tile: Tile, source: Source, blocks: int, vectors: in
     chunk = divide(divide(vectors, divide(vectors, chunk)), step) * step
     tile_chunks = max(1, min(tiles, divide(pieces, divide(vectors, chunk))))
     return min(chunk, vectors), divide(tiles, tile_chunks)
-
-
-def applies(x_shape, w_shape) -> bool:
-    return len(x_shape) in (3, 4, 5) and min(*x_shape, *w_shape) > 0
 
 
 def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
@@ -357,7 +239,7 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
     lanes = lanes or lanes_of(SIZE)
     taps = prod(f.taps)
     tap_steps = (f.taps[1] * f.taps[2], f.taps[2], 1)
-    axes = [_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation)]
+    axes = [_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation, strict=True)]
     planes = f.images * f.groups * f.inputs
     whole = f.stride == (1, 1, 1)
     steps, offsets, at, workspace = [], [], 0, 0
@@ -368,13 +250,19 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
         if exists:
             at += divide(planes * prod(axis.places for axis in part) * SIZE, LINE) * LINE
     at = 0 if whole else at
-    for part, offset in zip(parts, offsets):
+    for part, offset in zip(parts, offsets, strict=True):
         if offset < 0:
             continue
-        column = lambda name: tuple(getattr(axis, name) for axis in part)  # noqa: E731
-        c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, column("places"), column("taps"), (1, 1, 1), column("dilation"), column("before"))
-        first = sum(axis.last * step for axis, step in zip(part, tap_steps))
-        order = (f.outputs * f.inputs * taps, taps, f.inputs * taps, first, *(-axis.step * step for axis, step in zip(part, tap_steps)))
+        places, tap_counts, dilations, before, lasts, tap_strides = zip(*map(astuple, part), strict=True)
+        c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, places, tap_counts, (1, 1, 1), dilations, before)
+        first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
+        order = (
+            f.outputs * f.inputs * taps,
+            taps,
+            f.inputs * taps,
+            first,
+            *(-stride * step for stride, step in zip(tap_strides, tap_steps, strict=True)),
+        )
         target = Ref("out") if whole else Ref("tmp", 0, offset)
         made, end = _steps(c, lanes, mode, Ref("in", 0), Ref("in", 1), 0, target, order, at)
         steps += made

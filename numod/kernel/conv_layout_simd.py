@@ -8,7 +8,7 @@ from numba.core import types
 
 from .gemm_simd import transposer
 from .intrinsics import inner, load, pointer
-from .simd import Emit, Vectors, native
+from .simd import Emit, Vectors, native, words
 
 SIZE = 4  # bytes of a float32
 
@@ -44,11 +44,8 @@ def pad() -> Callable:
     """
 
     def kernel(begin, end, args, scratch):
-        source, frame = load(args + 8), load(args + 16)
-        size_d, size_h, size_w = load(args + 24), load(args + 32), load(args + 40)
-        before_d, before_h, before_w = load(args + 48), load(args + 56), load(args + 64)
-        frame_d, frame_h, columns = load(args + 72), load(args + 80), load(args + 88)  # columns of a phase
-        phases, frame_channel, plane0 = load(args + 96), load(args + 104), load(args + 112)
+        source, frame, size_d, size_h, size_w, before_d, before_h, before_w = words(args, 0, 8)
+        frame_d, frame_h, columns, phases, frame_channel, plane0 = words(args, 8, 6)  # columns of a phase
         for plane in range(begin, end):
             for row in range(frame_d * frame_h):
                 d, h = row // frame_h - before_d, row % frame_h - before_h
@@ -82,11 +79,8 @@ def interleave_images(lanes: int) -> Callable:
     vector = lanes * SIZE
 
     def kernel(begin, end, args, scratch):
-        source, frame = load(args + 8), load(args + 16)
-        size_d, size_h, size_w = load(args + 24), load(args + 32), load(args + 40)
-        before_d, before_h, before_w = load(args + 48), load(args + 56), load(args + 64)
-        frame_d, frame_h, frame_w = load(args + 72), load(args + 80), load(args + 88)
-        frame_channel, channels, images, block0 = load(args + 96), load(args + 104), load(args + 112), load(args + 120)
+        source, frame, size_d, size_h, size_w, before_d, before_h, before_w = words(args, 0, 8)
+        frame_d, frame_h, frame_w, frame_channel, channels, images, block0 = words(args, 8, 7)
         image_bytes = channels * size_d * size_h * size_w * SIZE
         first = min(frame_w, max(0, before_w))
         last = max(first, min(frame_w, before_w + size_w))
@@ -108,7 +102,7 @@ def interleave_images(lanes: int) -> Callable:
     return kernel
 
 
-def pack_weights(rows: int) -> Callable:
+def pack_weights() -> Callable:
     """Weights in the order the tiles read them: (group, tile of output channels, tap, input channel, row of the tile).
 
     The range counts (group, tile). Any subset of the taps in any order, with input and output channels exchanged or not,
@@ -116,20 +110,18 @@ def pack_weights(rows: int) -> Callable:
     """
 
     def kernel(begin, end, args, scratch):
-        weights, packed = pointer(load(args + 8), types.float32), pointer(load(args + 16), types.float32)
-        outputs, inputs = load(args + 24), load(args + 32)
-        taps_d, taps_h, taps_w = load(args + 40), load(args + 48), load(args + 56)
-        group_step, output_step, input_step = load(args + 64), load(args + 72), load(args + 80)
-        first, step_d, step_h, step_w = load(args + 88), load(args + 96), load(args + 104), load(args + 112)
+        source, target, rows, outputs, inputs, taps_d, taps_h, taps_w = words(args, 0, 8)
+        group_step, output_step, input_step, first, step_d, step_h, step_w = words(args, 8, 7)
+        weights, packed = pointer(source, types.float32), pointer(target, types.float32)
         tiles = (outputs + rows - 1) // rows
         for index in range(begin, end):
             output = min(index % tiles * rows, outputs - rows)
-            source = index // tiles * group_step + output * output_step + first
+            start = index // tiles * group_step + output * output_step + first
             at = index * (taps_d * taps_h * taps_w * inputs * rows)
             for d in range(taps_d):
                 for h in range(taps_h):
                     for w in range(taps_w):
-                        here = source + d * step_d + h * step_h + w * step_w
+                        here = start + d * step_d + h * step_h + w * step_w
                         for i in range(inputs):
                             for row in range(rows):
                                 packed[at + row] = weights[here + i * input_step + row * output_step]
@@ -146,9 +138,7 @@ def merge_phases() -> Callable:
     """
 
     def kernel(begin, end, args, scratch):
-        parts, output = load(args + 8), load(args + 16)
-        size_d, size_h, size_w = load(args + 24), load(args + 32), load(args + 40)
-        stride_d, stride_h, stride_w = load(args + 48), load(args + 56), load(args + 64)
+        parts, output, size_d, size_h, size_w, stride_d, stride_h, stride_w = words(args, 0, 8)
         for plane in range(begin, end):
             for d in range(size_d):
                 for h in range(size_h):

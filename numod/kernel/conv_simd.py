@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .conv import CHUNK, SIZE, TAP, tile_record
+from .conv import CHUNK, TAP, tile_record
+from .correlation import SIZE
 from .gemm_simd import transposer
 from .intrinsics import load
 from .simd import Emit, Vectors, native, word, words
@@ -57,11 +58,14 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
                     for t, (_, offset) in enumerate(pairs):
                         v.store(sums[i * places + t], builder.add(row, offset), mask)
 
-            with builder.if_else(builder.icmp_signed("<", valid, word(lanes))) as (part, whole):
-                with part:
-                    write(mask)
-                with whole:
-                    write(None)
+            if v.bytes == 64:  # AVX-512 has masks in all its stores
+                write(mask)
+            else:
+                with builder.if_else(builder.icmp_signed("<", valid, word(lanes))) as (part, whole):
+                    with part:
+                        write(mask)
+                    with whole:
+                        write(None)
             return [v.offset(record, tile_record(places))]
 
         v.loop(count, [records], tile)

@@ -11,7 +11,8 @@ from itertools import product
 from math import prod
 from struct import pack
 
-from .conv import BY_IMAGE, BY_ROW, FRAMES, LINE, SIZE, TASKS, Correlation, Source, applies, correlation, describe_source, divide, frame_step
+from .conv import FRAMES, TASKS
+from .correlation import BY_IMAGE, BY_ROW, LINE, SIZE, Correlation, Source, applies, correlation, describe_source, divide, frame_step
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step
 
@@ -44,12 +45,8 @@ def _mode(c: Correlation, lanes: int, cycles: float) -> int:
 
 def _offsets(c: Correlation, source: Source, taps: int) -> bytes:
     """Source offset of every (input channel, tap) in the order of the tiles; the last tile may overlap the one before it."""
-    offsets = []
-    for channel in range(c.inputs):
-        for d, h, w in product(*map(range, c.taps)):
-            column = w * c.dilation[2]
-            here = d * source.tap[0] + h * source.tap[1] + column % source.phases * source.phase + column // source.phases * source.tap[2]
-            offsets.append(channel * source.channel + here)
+    taps_of_channel = [source.tap_offset(c, d, h, w) for d, h, w in product(*map(range, c.taps))]
+    offsets = [channel * source.channel + tap for channel in range(c.inputs) for tap in taps_of_channel]
     count = len(offsets)
     tiled = [offsets[min(first, count - taps) + i] for first in range(0, count, taps) for i in range(taps)]
     return pack(f"{len(tiled)}q", *tiled)
@@ -71,7 +68,7 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
     blocks = divide(c.images, lanes) if by_image else c.images
     x = describe_source(c, mode, lanes)
     out = prod(c.out)
-    dy_channel = (divide(out, 2) * 2 + 1) * LINE * lanes // 16 if by_image else out * SIZE
+    dy_channel = (divide(out, 2) * 2 + 1) * lanes * SIZE if by_image else out * SIZE
     dy_block = c.groups * c.outputs * dy_channel
 
     parts = max(1, min(blocks, divide(TASKS, c.groups * row_tiles)))
@@ -108,8 +105,8 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
         )
         kernel = Kernel(("conv_weight", lanes, rows, taps, mode), "numod.kernel.conv_weight_simd:accumulate")
         steps.append(Step(kernel, parts * c.groups * row_tiles, words, 1))
-    words = (Ref("tmp"), Ref("out"), parts, part_bytes, c.outputs, columns, tile_bytes)
-    kernel = Kernel(("conv_weight_sum", rows, taps), "numod.kernel.conv_weight_simd:add_parts")
+    words = (Ref("tmp"), Ref("out"), rows, taps, parts, part_bytes, c.outputs, columns, tile_bytes)
+    kernel = Kernel(("conv_weight_sum",), "numod.kernel.conv_weight_simd:add_parts")
     steps.append(Step(kernel, c.groups * row_tiles, words, max(1, 16384 // (columns * rows * parts))))
     return Program((c.groups * c.outputs * columns * SIZE,), 2, tuple(steps), at + LINE)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from numba.core import types
 
-from .conv import BY_IMAGE, SIZE
+from .correlation import BY_IMAGE, SIZE
 from .intrinsics import pointer
 from .simd import Emit, Vectors, native, word, words
 
@@ -18,7 +18,9 @@ def _tiles(lanes: int, rows: int, taps: int, by_image: bool) -> Emit:
     """
 
     def emit(builder, arguments):
-        x, x_block, x_plane, x_row, x_step, dy, dy_block, dy_channel, blocks, planes, lines, full, tail, offsets, sums, count, add = arguments
+        x, x_block, x_plane, x_row, x_step, dy, dy_block, dy_channel, blocks, planes, lines, full, tail, offsets, sums, count, add = (
+            arguments
+        )
         v = Vectors(builder, lanes)
         dy_rows = v.multiples(dy_channel, rows)
         mask = v.first(tail)
@@ -64,8 +66,7 @@ def _tiles(lanes: int, rows: int, taps: int, by_image: bool) -> Emit:
                 return [builder.add(x_line, x_row), *others]
 
             def plane(state):
-                x_here, *others = state
-                return [builder.add(x_here, x_plane), *v.loop(lines, state, line)[1:]]
+                return [builder.add(state[0], x_plane), *v.loop(lines, state, line)[1:]]
 
             def block(state):
                 x_here, dy_here, *sums = state
@@ -133,11 +134,11 @@ def accumulate(lanes: int, rows: int, taps: int, mode: int) -> Callable:
     return kernel
 
 
-def add_parts(rows: int, taps: int) -> Callable:
+def add_parts() -> Callable:
     """dw from the partial sums of all parts: the range counts (group, tile of output channels)."""
 
     def kernel(begin, end, args, scratch):
-        sums, output, parts, part_bytes, outputs, columns, tile_bytes = words(args, 0, 7)
+        sums, output, rows, taps, parts, part_bytes, outputs, columns, tile_bytes = words(args, 0, 9)
         row_tiles, tap_tiles = (outputs + rows - 1) // rows, (columns + taps - 1) // taps
         for index in range(begin, end):
             row = index // row_tiles * outputs + min(index % row_tiles * rows, outputs - rows)

@@ -1,10 +1,10 @@
 """The elementwise form: one scalar function at each element of broadcast, arbitrarily strided operands.
 
-Operands are first collapsed to as few axes as they share, so that a handful of kernels serves all ranks and layouts: along the innermost axis an
-operand is contiguous ("c"), constant ("s") or strided ("g"); the outer axes are walked by index arithmetic.
+An op's own kernel is one flat loop. Along it an operand is contiguous ("c"), constant ("s") or strided ("g"). Operands are first collapsed to as few axes
+as they share; where more than one axis is left, `strided` walks the outer ones and calls the op's kernel for each run of the innermost, so that all ranks
+and layouts share a handful of small kernels.
 
-Argument words: output addresses, input addresses, inner extent, number of outer axes, outer extents, then for each input
-its inner stride and its outer strides (in elements).
+Argument words of the flat kernel: output addresses, input addresses, then, if strided, the step of each input in elements.
 """
 
 from __future__ import annotations
@@ -13,39 +13,38 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..spec import Spec
+from ..spec import Spec, c_strides
 from . import source
 from .program import Kernel, Program, Ref, Step
 
 CHEAP_GRAIN, COSTLY_GRAIN = 32768, 8192  # elements worth handing to another thread: 4-8 us of work
+WALK = Kernel(("strided", "walk"), "numod.kernel.strided:build")
 
 
-def program(code: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: np.dtype, offsets: Sequence[int] = ()) -> Program:
+def program(code: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: np.dtype) -> Program:
     """The launch that computes ``code`` on inputs broadcast to the (common) shape of the outputs.
 
-    dtype: the type of literals in ``code``. offsets: bytes from an input's base at which its first element lies.
+    dtype: the type of literals in ``code``.
     """
-    shape = outputs[0].shape
-    strides = [broadcast_strides(spec, shape) for spec in inputs]
-    shape, strides = collapse(shape, strides)
-    inner = shape[-1] if shape else 1
-    outer = shape[:-1]
-    inner_strides = [s[-1] if s else 0 for s in strides]
-    kinds = "".join("c" if s == 1 else "s" if s == 0 else "g" for s in inner_strides)
+    shape, strides = collapse(outputs[0].shape, [broadcast_strides(spec, outputs[0].shape) for spec in inputs])
+    steps = [each[-1] if each else 0 for each in strides]
+    kinds = "".join("c" if step == 1 else "s" if step == 0 else "g" for step in steps)
     if "g" in kinds:
         kinds = "g" * len(kinds)
-    offsets = offsets or [0] * len(inputs)
-    words: list[int | Ref] = [Ref("out", i) for i in range(len(outputs))]
-    words += [Ref("in", i, offset) for i, offset in enumerate(offsets)]
-    words += [inner, len(outer), *outer]
-    for each in strides:
-        words += [each[-1] if each else 0, *each[:-1]]
     types = tuple(str(spec.dtype) for spec in (*outputs, *inputs))
     key = ("elementwise", code.__name__, source.fingerprint(code), str(dtype), types, len(outputs), kinds)
     kernel = Kernel(key, lambda: build(code, dtype, types, len(outputs), kinds))
+    addresses = (*(Ref("out", i) for i in range(len(outputs))), *(Ref("in", i) for i in range(len(inputs))))
+    words: tuple = (*addresses, *(steps if "g" in kinds else ()))
+    if len(shape) > 1:
+        packed = c_strides(shape)
+        rows = [(spec.dtype.itemsize, each) for spec, each in zip((*outputs, *inputs), [packed] * len(outputs) + strides, strict=True)]
+        walks = [item * stride for item, each in rows for stride in (*each[:-1], each[-1])]
+        extra = steps if "g" in kinds else []
+        words = (kernel, shape[-1], len(shape) - 1, len(addresses), len(extra), *addresses, *extra, *shape[:-1], *walks)
+        kernel = WALK
     grain = COSTLY_GRAIN if "math" in code.__code__.co_names else CHEAP_GRAIN
-    step = Step(kernel, outputs[0].size, tuple(words), grain)
-    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (step,))
+    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (Step(kernel, outputs[0].size, words, grain),))
 
 
 def broadcast_strides(spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -73,49 +72,24 @@ def collapse(shape: tuple[int, ...], strides: Sequence[tuple[int, ...]]) -> tupl
 
 
 def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], outputs: int, kinds: str) -> Callable:
-    """The kernel of the CPU."""
-    inputs = len(kinds)
+    """The flat kernel of the CPU."""
     scalar = source.Translated(code, dtype, "scalar")
     backend = source.backend()
     namespace = {"inner": backend.inner, "pointer": backend.pointer, "int64": np.int64, **scalar.namespace}
     namespace |= {f"type_{i}": source.memory_type(name) for i, name in enumerate(types)}
-    index = {"c": "p{0} + k", "s": "p{0}", "g": "p{0} + k * step{0}"}
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
     for i in range(outputs):
         lines.append(f"    out{i} = pointer(words[{1 + i}], type_{i})")
-    for i in range(inputs):
+    values = []
+    for i, kind in enumerate(kinds):
+        truth = " != 0" if types[outputs + i] == "bool" else ""
         lines.append(f"    x{i} = pointer(words[{1 + outputs + i}], type_{outputs + i})")
-    base = 1 + outputs + inputs
-    lines += [f"    inner_size = words[{base}]", f"    outer = words[{base + 1}]"]
-    for i in range(inputs):
-        lines.append(f"    w{i} = {base + 2} + outer + {i} * (outer + 1)")
-        if kinds[i] == "g":
-            lines.append(f"    step{i} = words[w{i}]")
-    lines += [
-        "    i = begin",
-        "    while i < end:",
-        "        row = i // inner_size",
-        "        start = i - row * inner_size",
-        "        stop = start + end - i",
-        "        stop = inner_size if inner_size < stop else stop",
-        "        rest = row",
-        *[f"        p{i} = 0" for i in range(inputs)],
-        "        for axis in range(outer - 1, -1, -1):",
-        f"            extent = words[{base + 2} + axis]",
-        "            left = rest // extent",
-        "            at = rest - left * extent",
-        "            rest = left",
-        *[f"            p{i} += at * words[w{i} + 1 + axis]" for i in range(inputs)],
-        "        q = row * inner_size",
-        "        for k in range(start, stop):",
-    ]
-    truth = [" != 0" if name == "bool" else "" for name in types[outputs:]]
-    values = ", ".join(f"x{i}[{index[kinds[i]].format(i)}]{truth[i]}" for i in range(inputs))
-    if outputs == 1:
-        lines.append(f"            out0[q + k] = scalar({values})")
-    else:
-        names = ", ".join(f"value{i}" for i in range(outputs))
-        lines.append(f"            {names} = scalar({values})")
-        lines += [f"            out{i}[q + k] = value{i}" for i in range(outputs)]
-    lines.append("        i += stop - start")
+        if kind == "s":
+            lines.append(f"    value{i} = x{i}[0]{truth}")
+        elif kind == "g":
+            lines.append(f"    step{i} = words[{1 + outputs + len(kinds) + i}]")
+        values.append({"c": f"x{i}[k]{truth}", "s": f"value{i}", "g": f"x{i}[k * step{i}]{truth}"}[kind])
+    results = ", ".join(f"result{i}" for i in range(outputs))
+    lines += ["    for k in range(begin, end):", f"        {results} = scalar({', '.join(values)})"]
+    lines += [f"        out{i}[k] = result{i}" for i in range(outputs)]
     return source.execute(scalar.render("\n".join(lines)), namespace, code.__name__)

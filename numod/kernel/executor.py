@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from . import loader, runtime
-from .program import Program, Ref
+from .program import Kernel, Program, Ref
 
 MAX_WORDS, MAX_BUFFERS = 255, 120  # what the launcher keeps on its stack
 GIL_WORK = 20_000  # items of a step's range from which the GIL is let go
@@ -43,7 +44,7 @@ def pack(program: Program) -> runtime.Buffer:
                 tables[len(words) + 1] = word
                 words += [0, 0]
             else:
-                words += [0, word]
+                words += [0, loader.address(word) if isinstance(word, Kernel) else word]
         release |= step.n >= GIL_WORK
     head = [program.n_in, len(program.outs), _align(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0]
     values = [*head, *program.outs, *words]
@@ -62,6 +63,6 @@ def compile(program: Program) -> Callable:
     return functools.partial(runtime.launch, pack(program))
 
 
-def error_of(run: functools.partial) -> tuple[int, int, int]:
-    """(code, value, limit) that a kernel left in the error slot of the last failed call of ``run``."""
-    return struct.unpack_from("3q", run.args[0], 48)
+def error_of(run: Any) -> tuple[int, int, int]:
+    """(code, value, limit) that a kernel left behind in the last failed call of ``run``."""
+    return struct.unpack_from("3q", run.args[0], 48) if isinstance(run, functools.partial) else run.error

@@ -14,7 +14,7 @@ COLUMN_VECTORS = 2
 DEPTH = 384  # of a chunk: a panel of B (2 vectors wide) stays in the first-level cache
 ROWS = 240  # of a block at most: its part of A (ROWS x DEPTH) stays in the second-level cache
 TASKS = 16  # aim for at least this many blocks, so that threads end together ...
-TASK_WORK = 1 << 18  # ... but not for blocks of fewer multiplications than this
+TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
 PACK_WORK = 1 << 22  # repacking pays from about 160^3
 SIZES = {"float32": 4, "float64": 8}
 
@@ -80,7 +80,7 @@ def program(
         panels = _divide(n, panel)
         workspace = matrices * panels * panel * k * size
         words = (Ref("in", 1), Ref("tmp"), n, k, b_step * size, b_column * size, b_batch * size)
-        grain = max(1, 16384 // (panel * k))
+        grain = max(1, 65536 // (panel * k))
         steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), matrices * panels, words, grain))
         b_source = Ref("tmp")
         b_words = (panel * size, panel * k * size, panels * panel * k * size if b_batch else 0)
@@ -92,7 +92,7 @@ def program(
         pack_row = (_divide(length, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
         scratch = copied * pack_row
     words = (
-        *(Ref("in", 0), b_source, Ref("out"), Ref("in", 2) if bias else 0),
+        *(Ref("in", 0), b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
         *(m, n, k),
         *(a_row * size, a_step * size, a_batch * size),
         *b_words,

@@ -8,34 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .intrinsics import load
-from .simd import REALS, Emit, Vectors, family, native, word
+from .simd import REALS, Emit, Vectors, family, native, word, words
 
 COLUMN_VECTORS = 2
-FROM_ZERO, FROM_C, FROM_BIAS = 0, 1, 2  # what a tile's sums start from
 
 
 def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
-    """C[rows, columns vectors] = start + A @ B; strides in bytes, ``last`` is the number of valid lanes of the last vector."""
+    """C[rows, columns vectors] = start + A @ B; strides in bytes, ``last`` is the number of valid lanes of the last vector.
+
+    ``start``: rows of what the sums start from, be it C itself, a bias (with stride 0) or zeros.
+    """
 
     def emit(builder, arguments):
-        a, a_row, a_step, b, b_step, c, c_row, depth, start, bias, last = arguments
+        a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last = arguments
         v = Vectors(builder, lanes, real)
-        mask = v.first(last)
         a_rows = v.multiples(a_row, rows)
-        cells = [
-            (v.offset(builder.add(c, builder.mul(c_row, word(i))), j * v.bytes), v.offset(bias, j * v.bytes), mask if j == columns - 1 else None)
-            for i in range(rows)
-            for j in range(columns)
-        ]
-        sums = v.choose(
-            start,
-            [
-                lambda: [v.zero for _ in cells],
-                lambda: [v.load(here, lanes_used) for here, _, lanes_used in cells],
-                lambda: [v.load(there, lanes_used) for _, there, lanes_used in cells],
-            ],
-        )
+        sums = []
+        for i in range(rows):
+            line = builder.add(start, builder.mul(start_row, word(i)))
+            sums += [v.load(v.offset(line, j * v.bytes)) for j in range(columns)]
 
         def step(state):
             a_here, b_here, *sums = state
@@ -47,13 +38,7 @@ def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
             return [builder.add(a_here, a_step), builder.add(b_here, b_step), *new]
 
         _, _, *sums = v.loop(depth, [a, b, *sums], step)
-        with builder.if_else(builder.icmp_signed("<", last, word(lanes))) as (part, whole):
-            with part:
-                for value, (here, _, lanes_used) in zip(sums, cells):
-                    v.store(value, here, lanes_used)
-            with whole:
-                for value, (here, _, _) in zip(sums, cells):
-                    v.store(value, here)
+        v.store_rows(sums, columns, c, c_row, last)
 
     return emit
 
@@ -125,20 +110,16 @@ def transposer(lanes: int, real: str, whole: bool):
 def multiply(lanes: int, rows: int, real: str) -> Callable:
     """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns."""
     size = REALS[real][1]
-    tiles = {
-        (r - 1) * COLUMN_VECTORS + c - 1: _tile(lanes, real, r, c) for r in range(1, rows + 1) for c in range(1, COLUMN_VECTORS + 1)
-    }
-    tile = family(f"gemm_tile.{lanes}{real}", 12, tiles)
+    tiles = {(r - 1) * COLUMN_VECTORS + c - 1: _tile(lanes, real, r, c) for r in range(1, rows + 1) for c in range(1, COLUMN_VECTORS + 1)}
+    tile = family(f"gemm_tile.{lanes}{real}.{rows}", 12, tiles)
     copy_rows = copier(lanes, real)
     panel = COLUMN_VECTORS * lanes
 
     def kernel(begin, end, args, scratch):
-        a, b, c, bias = load(args + 8), load(args + 16), load(args + 24), load(args + 32)
-        m, n, k = load(args + 40), load(args + 48), load(args + 56)
-        a_row, a_step, a_batch = load(args + 64), load(args + 72), load(args + 80)
-        b_step, b_panel, b_batch = load(args + 88), load(args + 96), load(args + 104)
-        row_block, column_block, depth_block = load(args + 112), load(args + 120), load(args + 128)
-        pack_row = load(args + 136)  # bytes of a row of A's private copy; 0: A is read where it is
+        a, b, c, bias, has_bias, m, n, k = words(args, 0, 8)
+        a_row, a_step, a_batch, b_step, b_panel, b_batch = words(args, 8, 6)
+        # pack_row: bytes of a row of A's private copy; 0: A is read where it is
+        row_block, column_block, depth_block, pack_row = words(args, 14, 4)
         row_blocks = (m + row_block - 1) // row_block
         column_blocks = (n + column_block - 1) // column_block
         for block in range(begin, end):
@@ -150,7 +131,6 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
             for chunk in range((k + depth_block - 1) // depth_block):
                 p = chunk * depth_block
                 depth = min(depth_block, k - p)
-                start = FROM_C if p else (FROM_BIAS if bias else FROM_ZERO)
                 block_a, block_row, block_step = a + batch * a_batch + i0 * a_row + p * a_step, a_row, a_step
                 if pack_row:
                     if a_step == size:
@@ -165,6 +145,9 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
                     vectors = (width + lanes - 1) // lanes
                     b_here = b + batch * b_batch + (j0 + j) // panel * b_panel + p * b_step
                     c_here = c + ((batch * m + i0) * n + j0 + j) * size
+                    start, start_row = (c_here, n * size) if p else (bias, 0)
+                    if has_bias and not p:
+                        start += (j0 + j) * size
                     i = 0
                     for t in range(row_tiles):
                         count = (height - i + row_tiles - t - 1) // (row_tiles - t)
@@ -178,9 +161,9 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
                                 b_step,
                                 c_here + i * n * size,
                                 n * size,
+                                start + i * start_row,
+                                start_row,
                                 depth,
-                                start,
-                                bias + (j0 + j) * size,
                                 width - (vectors - 1) * lanes,
                             )
                         )
@@ -196,8 +179,7 @@ def pack(lanes: int, real: str) -> Callable:
     panel = COLUMN_VECTORS * lanes
 
     def kernel(begin, end, args, scratch):
-        b, packed, n, k = load(args + 8), load(args + 16), load(args + 24), load(args + 32)
-        b_step, b_column, b_batch = load(args + 40), load(args + 48), load(args + 56)
+        b, packed, n, k, b_step, b_column, b_batch = words(args, 0, 7)
         panels = (n + panel - 1) // panel
         for index in range(begin, end):
             j = index % panels * panel

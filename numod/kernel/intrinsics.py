@@ -49,24 +49,47 @@ def view(typing, address, shape, dtype):
     return array_type(address, shape, dtype), generate
 
 
-@intrinsic
-def bits_to_float(typing, bits):
-    """The float32 whose representation is the int32 ``bits``."""
+F32 = ir.FloatType()
 
-    def generate(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.FloatType())
 
-    return types.float32(types.int32), generate
+def _power_of_two(builder, exponent):
+    """2**exponent for an i32 in [-126, 127]."""
+    return builder.bitcast(builder.shl(builder.add(exponent, ir.Constant(I32, 127)), ir.Constant(I32, 23)), F32)
 
 
 @intrinsic
-def float_to_bits(typing, value):
-    """The int32 representation of a float32."""
+def times_power_of_two(typing, value, exponent):
+    """float32 ``value * 2**exponent`` for an integral exponent in [-252, 254], subnormal results and overflow included."""
 
     def generate(context, builder, signature, args):
-        return builder.bitcast(args[0], I32)
+        whole = builder.fptosi(args[1], I32)
+        half = builder.ashr(whole, ir.Constant(I32, 1))  # in two factors, because 2**128 is not a float32
+        first = builder.fmul(args[0], _power_of_two(builder, half))
+        return builder.fmul(first, _power_of_two(builder, builder.sub(whole, half)))
 
-    return types.int32(types.float32), generate
+    return types.float32(types.float32, types.float32), generate
+
+
+@intrinsic
+def exponent(typing, value):
+    """The e for which a positive normal float32 is m * 2**e with m in [0.5, 1)."""
+
+    def generate(context, builder, signature, args):
+        bits = builder.lshr(builder.bitcast(args[0], I32), ir.Constant(I32, 23))
+        return builder.sitofp(builder.sub(bits, ir.Constant(I32, 126)), F32)
+
+    return types.float32(types.float32), generate
+
+
+@intrinsic
+def mantissa(typing, value):
+    """The m in [0.5, 1) for which a positive normal float32 is m * 2**e."""
+
+    def generate(context, builder, signature, args):
+        bits = builder.and_(builder.bitcast(args[0], I32), ir.Constant(I32, 0x007FFFFF))
+        return builder.bitcast(builder.or_(bits, ir.Constant(I32, 0x3F000000)), F32)
+
+    return types.float32(types.float32), generate
 
 
 @intrinsic(prefer_literal=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..spec import Spec
 from . import elementwise
-from .program import Program, Ref, Step
+from .program import Program, Ref, Step, Word
 
 
 def identity(x):
@@ -24,7 +24,7 @@ def copy_step(spec: Spec, index: int, offset: int) -> Step:
 def relocate(step: Step, out: Ref, first_input: int) -> Step:
     """The step with its output at ``out`` and its inputs numbered from ``first_input``."""
 
-    def move(word: int | Ref) -> int | Ref:
+    def move(word: Word) -> Word:
         if not isinstance(word, Ref):
             return word
         return out if word.space == "out" else Ref(word.space, word.index + first_input, word.offset)
@@ -53,7 +53,7 @@ def on_contiguous(inputs: Sequence[Spec], program: Program) -> Program:
     if not steps:
         return program
 
-    def move(word: int | Ref) -> int | Ref:
+    def move(word: Word) -> Word:
         if not isinstance(word, Ref) or word.space == "out":
             return word
         if word.space == "tmp":

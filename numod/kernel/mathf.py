@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from numpy import float32, int32
+from numpy import float32
 
-from .intrinsics import bits_to_float, float_to_bits
+from .intrinsics import exponent, mantissa, times_power_of_two
 
 LOG2E, LN2_HIGH, LN2_LOW = float32(1.44269504088896341), float32(0.693359375), float32(-2.12194440e-4)
 INF, NAN = float32(math.inf), float32(math.nan)
@@ -30,12 +30,7 @@ def exp(x):
     p = p * r + float32(1.6666665459e-1)
     p = p * r + float32(5.0000001201e-1)
     p = p * r * r + r + float32(1.0)
-    power = int32(n)
-    half = int32(power >> int32(1))  # 2**n in two factors, so that subnormal results and 2**128 come out right
-    rest = int32(power - half)
-    scale = bits_to_float(int32(int32(half + int32(127)) << int32(23)))
-    scale_rest = bits_to_float(int32(int32(rest + int32(127)) << int32(23)))
-    y = p * scale * scale_rest
+    y = times_power_of_two(p, n)
     return x if x != x else y
 
 
@@ -43,12 +38,10 @@ def log(x):
     """The natural logarithm, within 2 ulp; log(0) is -inf, of a negative number NaN."""
     tiny = x < float32(1.17549435e-38)
     scaled = x * float32(8388608.0) if tiny else x
-    bits = float_to_bits(scaled)
-    exponent = int32(int32(bits >> int32(23)) - int32(126))
-    mantissa = bits_to_float(int32(int32(bits & int32(0x007FFFFF)) | int32(0x3F000000)))  # in [0.5, 1)
-    small = mantissa < float32(0.707106781186547524)
-    m = mantissa + mantissa - float32(1.0) if small else mantissa - float32(1.0)
-    e = float32(exponent) - (float32(1.0) if small else float32(0.0)) - (float32(23.0) if tiny else float32(0.0))
+    half = mantissa(scaled)
+    small = half < float32(0.707106781186547524)
+    m = half + half - float32(1.0) if small else half - float32(1.0)
+    e = exponent(scaled) - (float32(1.0) if small else float32(0.0)) - (float32(23.0) if tiny else float32(0.0))
     z = m * m
     p = float32(7.0376836292e-2)
     p = p * m - float32(1.1514610310e-1)

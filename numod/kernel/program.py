@@ -31,19 +31,22 @@ class Ref(NamedTuple):
     offset: int = 0
 
 
+Word = int | Ref | bytes | Kernel
+
+
 @dataclass(frozen=True)
 class Step:
     """One call ``kernel(begin, end, args, scratch)`` over the range ``[0, n)``.
 
     ``args`` points to int64 words: word 0 is the address of the launch's error slot, the words after it are ``words``;
-    for bytes, the address of a copy of them (tables that a planner made).
+    for bytes, the address of a copy of them (tables that a planner made), for a Kernel its own address.
     A range longer than ``grain`` is cut into pieces of ``grain`` that threads take in any order (0: never cut), so a kernel's result must not
     depend on where the range is cut. ``scratch`` is the bytes of 64-byte aligned private memory that each thread gets.
     """
 
     kernel: Kernel
     n: int
-    words: tuple[int | Ref | bytes, ...]
+    words: tuple[Word, ...]
     grain: int = 0
     scratch: int = 0
 

@@ -32,7 +32,7 @@ import numpy as np
 from ..spec import Spec
 from . import layout as layouts
 from . import inline, source
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, Word
 
 TILE = 64  # rows walked together
 WORK = 16384  # elements worth handing to another thread
@@ -59,6 +59,22 @@ def layout(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int, int
     return a, r1, b, r2
 
 
+def arrange(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, int, int, int]]:
+    """(order, (A, R1, B, R2)): the order of axes in which inputs are seen, with the reduced ones last if no other layout fits."""
+    order = tuple(range(len(shape)))
+    found = layout(shape, axes)
+    if found is None:
+        order = (*(axis for axis in order if axis not in axes), *axes)
+        kept = math.prod(shape[axis] for axis in order if axis not in axes)
+        found = (kept, 1, 1, math.prod(shape) // max(kept, 1))
+    return order, found
+
+
+def moved(spec: Spec, order: Sequence[int]) -> Spec:
+    """The same memory with its axes in another order."""
+    return Spec.of(tuple(spec.shape[axis] for axis in order), spec.dtype, spec.device, tuple(spec.strides[axis] for axis in order))
+
+
 def program(
     code: Callable,
     inputs: Sequence[Spec],
@@ -75,26 +91,18 @@ def program(
     """
     names = code.__code__.co_varnames[: len(inputs)]
     shape = inputs[0].shape
-    found = layout(shape, axes)
+    order, (a, r1, b, r2) = arrange(shape, axes)
     steps: list[Step] = []
-    words: list[int | Ref] = [Ref("out", i) for i in range(len(outputs))]
+    words: list[Word] = [Ref("out", i) for i in range(len(outputs))]
     workspace = 0
-    order = tuple(range(len(shape)))
-    if found is None:
-        order = (*(axis for axis in order if axis not in axes), *axes)
-        kept = math.prod(shape[axis] for axis in order if axis not in axes)
-        found = (kept, 1, 1, math.prod(shape) // max(kept, 1))
     for i, (name, spec) in enumerate(zip(names, inputs, strict=True)):
-        if spec.contiguous and (name in per_row or order == tuple(range(len(shape)))):
+        seen = spec if name in per_row else moved(spec, order)
+        if seen.contiguous:
             words.append(Ref("in", i))
             continue
-        moved = spec
-        if name not in per_row:
-            moved = Spec.of(tuple(spec.shape[a] for a in order), spec.dtype, spec.device, tuple(spec.strides[a] for a in order))
-        steps.append(layouts.copy_step(moved, i, workspace))
+        steps.append(layouts.copy_step(seen, i, workspace))
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
-    a, r1, b, r2 = found
     column = r2 == 1 and b > 1
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
     key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, column)

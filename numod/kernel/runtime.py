@@ -150,17 +150,22 @@ def start_threads() -> None:
         return
     with _start_lock:
         wanted = min(config.num_threads, MAX_WORKERS + 1)
-        run = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(_native("worker", 2, "void"))
-        new_lock, take = ctypes.pythonapi.PyThread_allocate_lock, ctypes.pythonapi.PyThread_acquire_lock
-        new_lock.restype, take.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]
         while _started < wanted - 1:
-            lock = new_lock()
-            take(lock, 1)
-            _word(WORKERS + 64 * _started + 16).value = lock
-            threading.Thread(target=run, args=(_base, _started), daemon=True, name=f"numod-{_started}").start()
+            _start_worker(_started)
             _started += 1
-        _keep.append(run)
         _word(THREADS).value = wanted
+
+
+def _start_worker(index: int) -> None:
+    """A daemon thread that runs the native worker; ctypes lets go of the GIL for good."""
+    new_lock, take = ctypes.pythonapi.PyThread_allocate_lock, ctypes.pythonapi.PyThread_acquire_lock
+    new_lock.restype, take.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]
+    lock = new_lock()
+    take(lock, 1)
+    _word(WORKERS + 64 * index + 16).value = lock
+    run = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(_native("worker", 2, "void"))
+    _keep.append(run)
+    threading.Thread(target=run, args=(_base, index), daemon=True, name=f"numod-{index}").start()
 
 
 def _after_fork() -> None:

@@ -20,6 +20,7 @@ Value = ir.Value
 
 
 def word(value: int) -> ir.Constant:
+    """An int64 constant."""
     return ir.Constant(I64, value)
 
 
@@ -37,6 +38,7 @@ class Vectors:
         return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
 
     def offset(self, address: Value, count: int) -> Value:
+        """``count`` bytes after ``address``."""
         return self.builder.add(address, word(count)) if count else address
 
     def _pointer(self, address: Value, pointee: ir.Type) -> Value:
@@ -68,6 +70,7 @@ class Vectors:
         return self.builder.call(function, [pointer, ir.Constant(I32, self.size), mask, self.zero])
 
     def store(self, value: Value, address: Value, mask: Value | None = None) -> None:
+        """Write a vector; the memory of lanes that the mask leaves out is not touched."""
         pointer = self._pointer(address, self.type)
         if mask is None:
             self.builder.store(value, pointer, align=self.size)
@@ -76,25 +79,27 @@ class Vectors:
         function = self._intrinsic(name, ir.VoidType(), [self.type, pointer.type, I32, mask.type])
         self.builder.call(function, [value, pointer, ir.Constant(I32, self.size), mask])
 
-    def load_joined(self, addresses: Sequence[Value]) -> Value:
-        """One vector from equal pieces that start at each of ``addresses``."""
-        piece = Vectors(self.builder, self.lanes // len(addresses), "float32" if self.size == 4 else "float64")
-        parts = [piece.load(address) for address in addresses]
-        while len(parts) > 1:
-            width = parts[0].type.count
-            order = ir.Constant(ir.VectorType(I32, 2 * width), list(range(2 * width)))
-            parts = [self.builder.shuffle_vector(low, high, order) for low, high in zip(parts[::2], parts[1::2])]
-        return parts[0]
+    def store_rows(self, values: Sequence[Value], columns: int, target: Value, row: Value, last: Value) -> None:
+        """Store rows of ``columns`` vectors, ``row`` bytes apart, with ``last`` valid lanes in the last vector of each."""
+        mask = self.first(last)
 
-    def store_split(self, value: Value, addresses: Sequence[Value], mask: Value | None = None) -> None:
-        """Store equal pieces of ``value`` at each of ``addresses``; ``mask`` has the lanes of one piece."""
-        piece = Vectors(self.builder, self.lanes // len(addresses), "float32" if self.size == 4 else "float64")
-        for i, address in enumerate(addresses):
-            order = ir.Constant(ir.VectorType(I32, piece.lanes), [i * piece.lanes + j for j in range(piece.lanes)])
-            part = value if len(addresses) == 1 else self.builder.shuffle_vector(value, value, order)
-            piece.store(part, address, mask)
+        def write(mask: Value | None) -> None:
+            for number, value in enumerate(values):
+                i, j = divmod(number, columns)
+                here = self.offset(self.builder.add(target, self.builder.mul(row, word(i))), j * self.bytes)
+                self.store(value, here, mask if j == columns - 1 else None)
+
+        if self.bytes == 64:  # AVX-512 has masks in all its stores
+            write(mask)
+            return
+        with self.builder.if_else(self.builder.icmp_signed("<", last, word(self.lanes))) as (part, whole):
+            with part:
+                write(mask)
+            with whole:
+                write(None)
 
     def load_word(self, address: Value) -> Value:
+        """The int64 at ``address``."""
         return self.builder.load(self._pointer(address, I64))
 
     def broadcast(self, address: Value) -> Value:
@@ -104,6 +109,7 @@ class Vectors:
     # values
 
     def splat(self, scalar: Value) -> Value:
+        """A vector of copies of ``scalar``."""
         undefined = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
         vector = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
         return self.builder.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
@@ -126,7 +132,7 @@ class Vectors:
         """The columns of a square of ``lanes`` vectors: log2(lanes) rounds of interleaving row i with row i + lanes / 2."""
         rows = list(rows)
         for _ in range(self.lanes.bit_length() - 1):
-            rows = [self._zip(a, b, half) for a, b in zip(rows, rows[self.lanes // 2 :]) for half in (0, 1)]
+            rows = [self._zip(a, b, half) for a, b in zip(rows[: self.lanes // 2], rows[self.lanes // 2 :], strict=True) for half in (0, 1)]
         return rows
 
     def sums(self, vectors: Sequence[Value]) -> Value:
@@ -134,7 +140,7 @@ class Vectors:
         parts = [*vectors, *[self.zero] * (self.lanes - len(vectors))]
         while len(parts) > 1:
             half = len(parts) // 2  # interleaving i with i + half leaves the sums in order
-            parts = [self.builder.fadd(self._zip(a, b, 0), self._zip(a, b, 1)) for a, b in zip(parts, parts[half:])]
+            parts = [self.builder.fadd(self._zip(a, b, 0), self._zip(a, b, 1)) for a, b in zip(parts[:half], parts[half:], strict=True)]
         return parts[0]
 
     # control
@@ -153,7 +159,7 @@ class Vectors:
         results = [builder.phi(value.type) for value in carried]
         index.add_incoming(word(0), before)
         index.add_incoming(following, last)
-        for phi, result, start, end in zip(state, results, carried, new):
+        for phi, result, start, end in zip(state, results, carried, new, strict=True):
             phi.add_incoming(start, before)
             phi.add_incoming(end, last)
             result.add_incoming(start, before)
@@ -168,14 +174,14 @@ class Vectors:
         for number, block in enumerate(blocks[:-1]):
             switch.add_case(word(number), block)
         made = []
-        for block, case in zip(blocks, cases):
+        for block, case in zip(blocks, cases, strict=True):
             builder.position_at_end(block)
             made.append((case(), builder.block))
             builder.branch(after)
         builder.position_at_end(after)
         results = [builder.phi(value.type) for value in made[0][0]]
         for values, block in made:
-            for phi, value in zip(results, values):
+            for phi, value in zip(results, values, strict=True):
                 phi.add_incoming(value, block)
         return results
 
@@ -208,7 +214,7 @@ def native(name: str, arity: int, emit: Emit):
         def generate(context, builder, signature, values):
             words = [
                 context.cast(builder, value, given, types.int64)
-                for value, given in zip(cgutils.unpack_tuple(builder, values[0]), signature.args[0])
+                for value, given in zip(cgutils.unpack_tuple(builder, values[0]), signature.args[0], strict=True)
             ]
             builder.call(function(builder.module, name, arity, emit), words)
             return context.get_dummy_value()

@@ -15,6 +15,7 @@ import inspect
 import itertools
 import linecache
 import math
+import re
 import textwrap
 import types
 from collections.abc import Callable
@@ -163,13 +164,13 @@ class Translated:
 
     def literal(self, value: int | float) -> ast.expr:
         """A number in the kernel's dtype."""
-        if self.dtype is None:
-            return ast.Constant(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            label = f"float_{'minus_' if value < 0 else ''}{abs(value)}"
-            self.namespace[label] = self.dtype.type(value)
-            return ast.Name(label, ast.Load())
-        return ast.Call(ast.Name(f"to_{self.dtype}", ast.Load()), [ast.Constant(value)], [])
+        return ast.Constant(value) if self.dtype is None else self.typed(self.dtype.type(value))
+
+    def typed(self, value: np.generic) -> ast.Name:
+        """A NumPy scalar as a global of the generated text. (A call like ``float32(0.5)`` would cost numba milliseconds to resolve.)"""
+        label = f"{value.dtype}_{re.sub(r'[^0-9a-z]', '_', str(value))}_{'n' if np.signbit(value) else 'p'}"
+        self.namespace[label] = value
+        return ast.Name(label, ast.Load())
 
 
 class _Resolve(ast.NodeTransformer):
@@ -185,6 +186,16 @@ class _Resolve(ast.NodeTransformer):
         """``a if INTEGER else b`` is decided here, by the dtype that the code is for."""
         if isinstance(node.test, ast.Name) and node.test.id == "INTEGER":
             return self.visit(node.body if self.target.dtype is not None and self.target.dtype.kind in "iu" else node.orelse)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """``float32(0.5)`` is a constant, not a call."""
+        kind = _lookup(self.function, node.func.id) if isinstance(node.func, ast.Name) and node.func.id not in self.local else None
+        if isinstance(kind, type) and issubclass(kind, np.generic) and len(node.args) == 1:
+            try:
+                return self.target.typed(kind(ast.literal_eval(node.args[0])))
+            except ValueError:
+                pass  # not a literal
         return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:

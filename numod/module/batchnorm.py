@@ -14,6 +14,7 @@ from .module import Module
 
 
 class _BatchNorm(Module):
+    _flat_state = True
     ranks: ClassVar[tuple[int, ...]]
 
     def __init__(

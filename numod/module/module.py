@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from reprlib import recursive_repr
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,7 @@ class Module(ABC):
     ['hidden.bias', 'hidden.weight', 'out.bias', 'out.weight']
     """
 
+    _flat_state: ClassVar[bool] = False  # its tensors have one axis in a state dict
     name: str | None
     training: bool
     quantize_disabled: bool
@@ -212,10 +213,10 @@ class Module(ABC):
 
     # State
 
-    def _named_state(self, prefix: str = "", parents: tuple[Module, ...] = ()) -> Iterator[tuple[str, Tensor]]:
-        """Tensors in the order of a state dict: a module's own first, then its children's. Modules shared between parents count in each."""
+    def _named_state(self, prefix: str = "", parents: tuple[Module, ...] = ()) -> Iterator[tuple[str, Tensor, bool]]:
+        """Name, tensor and ``_flat_state`` in the order of a state dict: a module's own tensors, then its children's, shared ones in each."""
         leaves = list(self._walk(recursive=False))
-        yield from ((prefix + name, leaf) for name, leaf in leaves if isinstance(leaf, Tensor))
+        yield from ((prefix + name, leaf, self._flat_state) for name, leaf in leaves if isinstance(leaf, Tensor))
         for name, leaf in leaves:
             if isinstance(leaf, Module) and not any(leaf is parent for parent in parents):
                 yield from leaf._named_state(f"{prefix}{name}.", (*parents, self))
@@ -223,11 +224,14 @@ class Module(ABC):
     def state_dict(self, rst: MutableMapping[str, Any] | None = None, prefix: str = "", keep_var: bool = False) -> MutableMapping[str, Any]:
         """All parameters and buffers by name, as read-only NumPy arrays that later training does not change.
 
+        Those of batch and layer normalization are saved with one axis, whatever their shape.
+
         rst: a mapping to add them to. prefix: put before each name as it is. keep_var: the Tensors themselves instead of arrays.
         """
         state = OrderedDict() if rst is None else rst
-        for name, tensor in self._named_state(prefix):
-            state[name] = tensor if keep_var else tensor.numpy()
+        for name, tensor, flat in self._named_state(prefix):
+            array = tensor.numpy()
+            state[name] = tensor if keep_var else array.reshape(-1) if flat else array
         return state
 
     def load_state_dict(self, state_dict: StateDict, strict: bool = True) -> None:
@@ -236,17 +240,17 @@ class Module(ABC):
         state_dict: a dict, or a function called as ``function(name, tensor)`` that returns an array, or None for "missing".
         strict: missing and unused names are a KeyError; if False they are logged and skipped. A wrong shape is always a ValueError.
         """
-        tensors = dict(self._named_state())
+        tensors = {name: (tensor, flat) for name, tensor, flat in self._named_state()}
         if isinstance(state_dict, Mapping):
             arrays = {name: _as_array(state_dict.get(name)) for name in tensors}
             unused = [name for name in state_dict if name not in tensors]
         elif callable(state_dict):
-            arrays = {name: _as_array(state_dict(name, tensor)) for name, tensor in tensors.items()}
+            arrays = {name: _as_array(state_dict(name, tensor)) for name, (tensor, _) in tensors.items()}
             unused = []
         else:
             raise ValueError(f"load_state_dict: expected a dict or a function (name, tensor) -> array, got {type(state_dict).__name__}")
         missing = [name for name, array in arrays.items() if array is None]
-        unfit = [misfit for name, tensor in tensors.items() if (misfit := _misfit(name, tensor, arrays[name]))]
+        unfit = [misfit for name, (tensor, flat) in tensors.items() if (misfit := _misfit(name, tensor, flat, arrays[name]))]
         where = f"{type(self).__name__}.load_state_dict"
         report = ", ".join(f"{what}={_braced(names)}" for what, names in (("missing", missing), ("unused", unused)) if names)
         if unfit:
@@ -255,9 +259,10 @@ class Module(ABC):
             raise KeyError(f"{where}: {report}; strict=True takes exactly the names of state_dict()")
         if report:
             _logger.warning("%s: %s", where, report)
-        for name, tensor in tensors.items():
-            if arrays[name] is not None:
-                tensor._reset(Tensor(arrays[name], dtype=tensor.dtype, device=tensor.device))
+        for name, (tensor, _) in tensors.items():
+            array = arrays[name]
+            if array is not None:
+                tensor._reset(Tensor(array.reshape(tensor.shape), dtype=tensor.dtype, device=tensor.device))
 
     # Text
 
@@ -270,7 +275,7 @@ class Module(ABC):
         info = self._module_info_string()
         leaves = itertools.chain.from_iterable(itertools.starmap(_leaves, vars(self).items()))
         children = [f"({name}): {leaf!r}" for name, leaf in leaves if isinstance(leaf, Module)]
-        if not children:
+        if not children and "\n" not in info:
             return f"{type(self).__name__}({info})"
         body = "\n".join([info, *children] if info else children).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)"
@@ -304,11 +309,11 @@ def _as_array(value: Any) -> np.ndarray | None:
     return value.numpy() if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _misfit(name: str, tensor: Tensor, array: np.ndarray | None) -> str | None:
+def _misfit(name: str, tensor: Tensor, flat: bool, array: np.ndarray | None) -> str | None:
     """Why an array cannot become the value of a tensor, or None if it can."""
     if array is None:
         return None
-    if array.shape != tensor.shape:
+    if array.shape != tensor.shape and not (flat and array.shape == (tensor.size,)):
         return f"{name!r} has shape {tensor.shape}, got {array.shape}"
     if not np.can_cast(array.dtype, tensor.dtype, "same_kind"):
         return f"{name!r} has dtype {tensor.dtype}, got {array.dtype}"

@@ -13,6 +13,8 @@ from .module import Module
 class _Norm(Module):
     """A weight and a bias of one shape, or neither."""
 
+    _flat_state = True
+
     def __init__(self, shape: tuple[int, ...], eps: float, affine: bool, name: str | None):
         super().__init__(name=name)
         self.eps = eps

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..errors import check
+from ..dtype import boolean
+from ..errors import DTypeError, check
 from ..forms import composite, rowwise
 from ..spec import Spec
 from .compare import equal
@@ -194,6 +195,8 @@ def _sum_to_sample(draw):
 @composite(ref=_sum_to_ref, sample=_sum_to_sample, inputs=("x",), attrs={"shape": None})
 def sum_to(x, *, shape):
     """The sum over the axes along which ``shape`` was broadcast to the shape of ``x``: the transpose of `broadcast_to`."""
+    if x.dtype == boolean:
+        raise DTypeError("sum_to: takes numbers, got bool")
     missing = x.ndim - len(shape)
     check(missing >= 0, "sum_to: cannot sum shape {} to {}", x.shape, shape)
     axes = (*range(missing), *(i + missing for i, n in enumerate(shape) if n == 1 and x.shape[i + missing] != 1))

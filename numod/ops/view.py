@@ -40,6 +40,12 @@ def _astype_sample(draw):
     return (draw.array(draw.shape(), np.dtype(source), 0.0, 100.0),), {"dtype": np.dtype(target)}
 
 
+def _astype_ref(x, dtype):
+    if dtype.kind in "iu" and x.dtype.kind == "f":
+        x = x.astype(np.int64)
+    return x if dtype.kind == "f" and x.dtype.kind in "fc" else x.astype(dtype)
+
+
 def _astype_gradient(g, x_spec, dtype):
     return astype(g, dtype=x_spec.dtype) if is_float(np.dtype(dtype)) and x_spec.is_float else None
 
@@ -55,7 +61,7 @@ astype = register(
         layout.identity,
         None,
         {"x": _astype_gradient},
-        lambda x, dtype: x.astype(np.int64).astype(dtype) if x.dtype.kind == "f" and dtype.kind in "iu" else x.astype(dtype),
+        _astype_ref,
         _astype_sample,
     )
 )
@@ -87,8 +93,10 @@ def _reshape_sample(draw):
 def reshape(x, *, shape):
     """The same elements in C order with another shape; one extent may be -1."""
     shape = resolve_shape("reshape", x, shape)
-    strides = None if x.contiguous else _strides_of(x, shape)
-    return None if strides is None and not x.contiguous else (Spec.of(shape, x.dtype, x.device, strides), 0)
+    if x.contiguous:
+        return x.like(shape), 0
+    strides = _strides_of(x, shape)
+    return None if strides is None else (Spec.of(shape, x.dtype, x.device, strides), 0)
 
 
 def _strides_of(x: Spec, shape: tuple[int, ...]) -> tuple[int, ...] | None:

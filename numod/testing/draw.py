@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from .. import config
+
 Shape = tuple[int, ...]
 
 
@@ -33,7 +35,7 @@ class Draw:
     plain: bool = False
     distinct: bool = False
     edge: str = ""
-    most: int = 64
+    most: int = 3 if config.interpret else 64
 
     def integer(self, low: int, high: int) -> int:
         """An int in [low, high]."""

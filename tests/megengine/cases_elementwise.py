@@ -5,6 +5,7 @@ from oracle import cotangent, differs, group
 
 X = "x = f32(2, 3, seed=1)"
 XY = "x = f32(2, 3, seed=1); y = f32(2, 3, seed=2)"
+MASK = np.random.RandomState(3002).randint(0, 2, (2, 3))  # what flags(2, 3, seed=3) draws
 ROWS = "x = f32(2, 3, seed=1); r = f32(3, seed=2); c = f32(2, 1, seed=3); s = f32(seed=4); d = f32(4, 1, 3, seed=5)"
 
 
@@ -150,10 +151,15 @@ CASES = [
         F.where(m, x, y)
         F.where(x > 0, x, y)
         F.where(x > 0, x * x, -x)
-        F.where(m, x, r)
         F.where(m, x, F.zeros_like(x))
         F.where(m.astype('int32'), x, y)
     """,
+        differs(
+            "F.where(m, x, r)",
+            "the gradient has its operand's shape",
+            gives="F.where(m, x, F.broadcast_to(r, (2, 3)))",
+            vjps={"x": MASK * cotangent((2, 3), 0), "r": ((1 - MASK) * cotangent((2, 3), 0)).sum(0)},
+        ),
     ),
     group(
         "clip",

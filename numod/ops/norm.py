@@ -1,0 +1,157 @@
+"""Normalization along rows, as batch, layer and group norm share it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..forms import elementwise, rowwise
+from .compare import zeros_like
+from .math import mul
+from .reduce import mean, spread, sum
+from .view import reshape
+
+
+@elementwise(ref=lambda x, y, z: x * y + z, vjp={"x": lambda g, y: mul(g, y), "y": lambda g, x: mul(g, x), "z": lambda g: g})
+def mul_add(x, y, z):
+    """``x * y + z``."""
+    return x * y + z
+
+
+def _rows(x, axis):
+    """A value of each row as seen from its elements."""
+    return np.expand_dims(x, axis)
+
+
+def _normalize_ref(x, weight, bias, axis, eps):
+    mean, var = x.mean(axis, keepdims=True), (x * x).mean(axis, keepdims=True) - x.mean(axis, keepdims=True) ** 2
+    y = (x - mean) / np.sqrt(var + eps) * _rows(weight, axis) + _rows(bias, axis)
+    return y, mean.squeeze(axis), var.squeeze(axis)
+
+
+def _draw(draw):
+    """(full shape, shape of the rows' values, attributes)."""
+    shape = draw.shape(min_rank=1, max_rank=4, min_side=1)
+    axis = tuple(i for i in range(len(shape)) if draw.boolean())
+    return shape, tuple(n for i, n in enumerate(shape) if i not in axis), {"axis": axis, "eps": draw.choice([0.5, 1e-2])}
+
+
+def _normalize_sample(draw):
+    shape, rows, attrs = _draw(draw)
+    return (draw.array(shape), draw.array(rows), draw.array(rows)), attrs
+
+
+def _backward(memo, g, x, weight, out, axis, eps):
+    """Gradients of all inputs of `normalize` by its first result."""
+    if not memo:
+        memo["gradients"] = normalize_gradient(x, g[0], out[1], out[2], weight, axis=axis, eps=eps)
+    return memo["gradients"]
+
+
+def _normalize_x(memo, g, x, weight, out, x_spec, axis, eps):
+    y, mean, var = g
+    count = math.prod(x_spec.shape[i] for i in axis)
+    parts = []
+    if y is not None:
+        parts.append(_backward(memo, g, x, weight, out, axis, eps)[0])
+    if mean is not None:
+        parts.append(spread(mean / count, x_spec, axis))
+    if var is not None:
+        parts.append(spread(var * (2 / count), x_spec, axis) * (x - spread(out[1], x_spec, axis)))
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+@rowwise(
+    ref=_normalize_ref,
+    sample=_normalize_sample,
+    per=("element", "row", "row"),
+    rows=("weight", "bias"),
+    numbers={"eps": 1e-5},
+    takes="float",
+    vjp={
+        "x": _normalize_x,
+        "weight": lambda memo, g, x, weight, out, axis, eps: _backward(memo, g, x, weight, out, axis, eps)[1] if g[0] is not None else None,
+        "bias": lambda memo, g, x, weight, out, axis, eps: _backward(memo, g, x, weight, out, axis, eps)[2] if g[0] is not None else None,
+    },
+)
+def normalize(x, weight, bias, eps):
+    """Each row along ``axis`` moved and scaled to mean 0 and variance 1, then times ``weight`` plus ``bias``; and the rows' means and variances.
+
+    ``eps`` is added to the variance. The variance is divided by the count, not the count less 1.
+    """
+    mean = fold(add, x) / count  # noqa: F821
+    var = fold(add, (x - mean) * (x - mean)) / count  # noqa: F821
+    scale = weight / math.sqrt(var + eps)
+    return (x - mean) * scale + bias, mean, var
+
+
+def _gradient_ref(x, dy, mean, var, weight, axis, eps):
+    count = math.prod(x.shape[i] for i in axis)
+    scale, centered = 1 / np.sqrt(_rows(var, axis) + eps), x - _rows(mean, axis)
+    total, along = dy.sum(axis, keepdims=True), (dy * centered).sum(axis, keepdims=True) * scale
+    dx = _rows(weight, axis) * scale * (dy - total / count - centered * scale * along / count)
+    return dx, along.squeeze(axis), total.squeeze(axis)
+
+
+def _gradient_sample(draw):
+    shape, rows, attrs = _draw(draw)
+    return (draw.array(shape), draw.array(shape), draw.array(rows), draw.array(rows, None, 0.1, 4.0), draw.array(rows)), attrs
+
+
+def _second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
+    """Gradients of all inputs of `normalize_gradient`, by name. ``a`` and ``b`` below are means of products with the deviations."""
+    if memo:
+        return memo
+    u = zeros_like(dy) if g[0] is None else g[0]
+    of_weight, of_bias = (0.0 if each is None else row(each, x_spec, axis) for each in g[1:])
+    count = math.prod(x_spec.shape[i] for i in axis)
+    mean_, var, weight = (row(each, x_spec, axis) for each in (mean_, var, weight))
+    r, centered = (var + eps) ** -0.5, x - mean_
+    mean_u, mean_dy, a, b, both = (mean(each, axis=axis, keepdims=True) for each in (u, dy, u * centered, dy * centered, u * dy))
+    cube = r**3 * weight
+    products = both - mean_u * mean_dy  # count times this is sum(u * (dy - mean(dy)))
+    rows = {
+        "mean": count * (cube * (mean_u * b + a * mean_dy) - of_weight * r * mean_dy),
+        "var": count * (1.5 * cube * r**2 * a * b - 0.5 * cube * products - 0.5 * of_weight * r**3 * b),
+        "weight": count * (r * products - r**3 * a * b),
+    }
+    memo.update({name: reshape(value, shape=g_shape(x_spec, axis)) for name, value in rows.items()})
+    memo["dy"] = weight * r * (u - mean_u) - cube * centered * a + of_weight * r * centered + of_bias
+    memo["x"] = of_weight * r * dy - cube * (u * b + dy * a)
+    return memo
+
+
+def row(value, spec, axis):
+    """A value of each row with the reduced axes as extents of 1."""
+    return reshape(value, shape=tuple(1 if i in axis else extent for i, extent in enumerate(spec.shape)))
+
+
+def g_shape(spec, axis):
+    return tuple(extent for i, extent in enumerate(spec.shape) if i not in axis)
+
+
+def _second(name: str):
+    return lambda memo, g, x, dy, mean, var, weight, x_spec, axis, eps: _second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[name]
+
+
+@rowwise(
+    ref=_gradient_ref,
+    sample=_gradient_sample,
+    per=("element", "row", "row"),
+    rows=("mean", "var", "weight"),
+    numbers={"eps": 1e-5},
+    takes="float",
+    vjp={name: _second(name) for name in ("x", "dy", "mean", "var", "weight")},
+)
+def normalize_gradient(x, dy, mean, var, weight, eps):
+    """The gradients of `normalize` with respect to x, weight and bias, from that of its first result and the rows' means and variances."""
+    total = fold(add, dy)  # noqa: F821
+    scale = 1.0 / math.sqrt(var + eps)
+    along = fold(add, dy * (x - mean)) * scale  # noqa: F821
+    shift = total / count  # noqa: F821
+    slope = along * scale / count  # noqa: F821
+    return weight * scale * (dy - shift - (x - mean) * slope), along, total
