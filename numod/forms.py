@@ -229,7 +229,6 @@ def gather(
     inputs: tuple[str, ...],
     attrs: dict[str, Any] | None = None,
     see: Callable | None = None,
-    optional: int = 0,
     kinks: tuple[float, ...] = (),
     errors: tuple = (),
     name: str | None = None,
@@ -246,7 +245,7 @@ def gather(
             return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
 
         return register(
-            Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, kinks, errors, False, optional, "gather")
+            Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, kinks, errors, False, "gather")
         )
 
     return declare

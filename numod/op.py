@@ -53,7 +53,7 @@ class Op:
     """One row of the table.
 
     name, doc
-    inputs: names of the tensor inputs; with ``variadic`` there is one name, for any number of them; ``optional`` of the last may be left out
+    inputs: names of the tensor inputs; with ``variadic`` there is one name, for any number of them
     attrs:  names of the other arguments, with their defaults
     infer:  ``infer(*specs, **attrs) -> Spec or tuple of Specs``; the only place that raises for shapes, dtypes and devices
     plan:   ``plan(op, specs, attrs, outputs) -> Plan``: the form, which knows how to make a kernel from ``code``
@@ -82,7 +82,6 @@ class Op:
     kinks: tuple[float, ...] = ()
     errors: tuple = ()
     variadic: bool = False
-    optional: int = 0
     form: str = ""
 
     def __post_init__(self):
@@ -141,44 +140,34 @@ def apply(op: Op, inputs: Sequence[Tensor], attrs: tuple = ()):
     if count == 2:
         a, b = inputs
         key = (a._spec, b._spec, attrs)
-        plan = op.plans.get(key)
-        if plan is None:
-            plan = _plan(op, inputs, attrs, key)
-        if plan.convert is not None:
-            return apply(op, plan.convert(inputs), attrs)
-        buffer = plan.run(a._buffer, b._buffer)
     elif count == 1:
-        a = b = inputs[0]
-        key = (a._spec, attrs)
-        plan = op.plans.get(key)
-        if plan is None:
-            plan = _plan(op, inputs, attrs, key)
-        if plan.convert is not None:
-            return apply(op, plan.convert(inputs), attrs)
-        buffer = plan.run(a._buffer)
+        key = (inputs[0]._spec, attrs)
     else:
-        a = b = None
         key = (*[tensor._spec for tensor in inputs], attrs)
-        plan = op.plans.get(key)
-        if plan is None:
-            plan = _plan(op, inputs, attrs, key)
-        if plan.convert is not None:
-            return apply(op, plan.convert(inputs), attrs)
-        buffer = plan.run(*[tensor._buffer for tensor in inputs])
-    outputs = plan.outputs
-    if len(outputs) == 1 and buffer is not None:
-        out = _new(Tensor)
-        out._buffer = buffer
-        out._spec = outputs[0]
+    plan = op.plans.get(key)
+    if plan is None:
+        plan = _plan(op, inputs, attrs, key)
+    if plan.convert is not None:
+        return apply(op, plan.convert(inputs), attrs)
+    if count == 2:
+        made = plan.run(a._buffer, b._buffer)
+    elif count == 1:
+        made = plan.run(inputs[0]._buffer)
+    else:
+        made = plan.run(*[tensor._buffer for tensor in inputs])
+    if made is None:
+        raise _kernel_error(op, plan)
+    if len(plan.outputs) == 1:
+        out = _new(Tensor)  # as Tensor._make, written out: this is the path of nearly every call
+        out._buffer = made
+        out._spec = plan.outputs[0]
         out._node = out._grad = None
         out._index = 0
         out._name = ""
-        if tapes.active and plan.differentiable and (a is None or a._node is not None or b._node is not None):
+        if tapes.active and plan.differentiable:
             _record(op, plan, inputs, attrs, (out,))
         return out
-    if buffer is None:
-        raise _kernel_error(op, plan)
-    outs = tuple(Tensor._make(each, spec) for each, spec in zip(buffer, outputs, strict=True))
+    outs = tuple(Tensor._make(buffer, spec) for buffer, spec in zip(made, plan.outputs, strict=True))
     if tapes.active and plan.differentiable:
         _record(op, plan, inputs, attrs, outs)
     return outs
@@ -188,14 +177,7 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
     """Infer, choose a kernel and pack it; remembered under ``key``."""
     specs = tuple(tensor._spec for tensor in inputs)
     named = dict(zip(op.attrs, attrs, strict=True))
-    if not op.variadic:
-        check(
-            len(op.inputs) - op.optional <= len(specs) <= len(op.inputs),
-            "{}: takes {} inputs, got {}",
-            op.name,
-            len(op.inputs),
-            len(specs),
-        )
+    check(op.variadic or len(specs) == len(op.inputs), "{}: takes {} inputs, got {}", op.name, len(op.inputs), len(specs))
     for spec in specs[1:]:
         check(spec.device == specs[0].device, "{}: operands on {} and {}", op.name, specs[0].device, spec.device)
     outputs = op.infer(*specs, **named)

@@ -11,7 +11,6 @@ import json
 import math
 import operator
 import os
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
@@ -62,7 +61,7 @@ def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, 
         f.write(body)
         return
     path = os.path.realpath(f)
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
     try:
         with open(temporary, "xb") as file:
             file.write(header)

@@ -213,17 +213,14 @@ def _advanced(inp: Tensor, index: Any) -> Advanced:
     position = 0
     for item in items:
         if isinstance(item, Pick):
-            axes = range(position, position + max(item.width, 1))
-            picks.append((item, axes))
-            key += [FULL] * item.width or [None]
-        elif item is Ellipsis:
-            key += [FULL] * (inp.ndim - used)
-            axes = range(inp.ndim - used)
+            bits = [FULL] * item.width or [None]
+            picks.append((item, range(position, position + len(bits))))
         else:
-            key += _key(item)  # type: ignore[operator]
-            axes = range(isinstance(key[-1], int), 1)
-        joint.append(isinstance(item, Pick) or isinstance(key[-1], int))
-        position += len(axes)
+            bits = [FULL] * (inp.ndim - used) if item is Ellipsis else list(_key(item))  # type: ignore[arg-type]
+        integer = bits != [] and isinstance(bits[0], int)
+        key += bits
+        joint.append(integer or isinstance(item, Pick))
+        position += 0 if integer else len(bits)
     basic = _basic(inp._spec.shape, tuple(key))
     chosen = [axis for _, axes in picks for axis in axes]
     rest = [axis for axis in range(len(basic.shape)) if axis not in chosen]

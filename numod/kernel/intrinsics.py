@@ -14,7 +14,8 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-inner = njit(error_model="numpy", _nrt=False)  # for functions that kernels call
+# For functions that kernels call; nobody calls them from Python.
+inner = njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 KERNEL = ir.FunctionType(ir.VoidType(), [I64] * 4).as_pointer()
 

@@ -43,35 +43,47 @@ CASES = [
         """
         # forward and backward
         grads(lambda x: Square()(x).sum(), x)
+
         # without recording
         Square()(x)
+
         # several inputs and outputs
         grads(lambda x, y: Pair()(x, y)[0].sum() + Pair()(x, y)[1].sum(), x, y)
+
         # an output not used
         grads(lambda x, y: Pair()(x, y)[1].sum(), x, y)
+
         # gives a tuple
         type(Pair()(x, y))
+
         # an instance used twice
         f = Square()
         grads(lambda x: (f(x) + x).sum(), x)
+
         # in a chain
         grads(lambda x: Square()(Square()(x) * 2).sum(), x)
+
         # straight through
         grads(lambda x: (Through()(x) * x).sum(), x)
+
         # of a number
         Square()(3.0)
+
         # of a keyword
         Square()(x=x)
+
         # without a backward
         class Half(Function):
             def forward(self, x):
                 return x / 2
         grads(lambda x: Half()(x).sum(), x)
+
         # without a backward, forward alone
         class Half(Function):
             def forward(self, x):
                 return x / 2
         Half()(x)
+
         # the input itself
         class Same(Function):
             def forward(self, x):
@@ -79,8 +91,10 @@ CASES = [
             def backward(self, dy):
                 return dy * 7
         grads(lambda x: Same()(x).sum(), x)
+
         # nothing recorded in forward
         grads(lambda x: (Square()(x) * 0 + x).sum(), x)
+
         # an error in backward
         class Bad(Function):
             def forward(self, x):

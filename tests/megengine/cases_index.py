@@ -200,28 +200,40 @@ CASES = [
         """
         # an alias sees it
         y = x; x[0] = 9.0; [y is x, y]
+
         # a slice does not
         y = x[0:2]; x[0] = 9.0; y
+
         # writing to a slice leaves the rest
         y = x[0:2]; y[0] = 9.0; x
+
         # a reshape does not
         y = x.reshape(1, 3); y[0] = 0.0; x
+
         # an op's input
         y = x + 0; x[0] = 9.0; y
+
         # ints truncate
         i = Tensor([1, 2, 3]); i[0] = 1.7; i[1] = Tensor(-2.9); i
+
         # ints take float tensors
         i = Tensor([1, 2, 3]); i[:] = Tensor([1.5, 2.5, -3.5]); i
+
         # floats take ints and bools
         x[0] = 2; x[1] = True; x[2] = Tensor(3); x
+
         # bools
         m = Tensor([True, False]); m[1] = True; m
+
         # ellipsis with a tensor
         x[...] = Tensor([5.0, 6.0, 7.0]); x
+
         # parameters stay parameters
         p = Parameter([1.0, 2.0]); p[0] = 5.0; p
+
         # the source array stays
         a = np.ones(2, 'float32'); t = Tensor(a); t[0] = 5.0; a
+
         # numpy taken before
         a = x.numpy(); x[0] = 9.0; a
     """,

@@ -129,6 +129,7 @@ CASES = [
             def forward(self, x):
                 return x
         repr(ConvNet())
+
         # a module with extra words
         class Extra(M.Module):
             def forward(self, x):
@@ -136,6 +137,7 @@ CASES = [
             def _module_info_string(self):
                 return 'a=1'
         [repr(Extra()), repr(M.Sequential(Extra()))]
+
         # without children
         class Bare(M.Module):
             def forward(self, x):

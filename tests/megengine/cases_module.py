@@ -73,22 +73,31 @@ CASES = [
         """
         # apply visits self, then children in order
         seen = []; r = n.apply(lambda m: seen.append(type(m).__name__)); [r, seen]
+
         # modules in order
         [type(m).__name__ for m in n.modules()]
+
         # a new attribute is found
         n.extra = M.Linear(1, 1); names(n.named_children())
+
         # a deleted one is not
         del n.zeta; names(n.named_children())
+
         # a replaced one
         n.zeta = M.ReLU(); names(n.named_parameters())
+
         # a parameter set to None
         n.p = None; names(n.named_parameters())
+
         # appended to a list
         n.lst.append(M.Linear(1, 1)); names(n.named_parameters())
+
         # a parameter becomes a tensor
         n.p = Tensor([1.0]); names(n.named_buffers())
+
         # overwritten with a value
         n.alpha = 3; names(n.named_children())
+
         # before super().__init__
         class Early(M.Module):
             def __init__(self):
@@ -105,20 +114,28 @@ CASES = [
         """
         # training at first
         [n.training, n.zeta.training]
+
         # eval
         r = n.eval(); [r, n.training, n.alpha.lin.training, n.lst[0].training]
+
         # train
         n.eval(); r = n.train(); [r, n.training, n.alpha.lin.training]
+
         # train(False)
         n.train(False); [n.training, n.alpha.training]
+
         # train(mode=True)
         n.eval(); n.train(mode=True); n.training
+
         # a child alone
         n.alpha.eval(); [n.training, n.alpha.training, n.alpha.lin.training, n.zeta.training]
+
         # zero_grad
         n.p.grad = Tensor([1.0]); n.zero_grad(); n.p.grad is None or float(n.p.grad) == 0.0
+
         # abstract
         M.Module()
+
         # without a forward
         class Empty(M.Module):
             pass
@@ -135,10 +152,12 @@ CASES = [
         b.weight = a.weight
         s = M.Sequential(a, b)
         [names(s.named_parameters()), list(s.state_dict())]
+
         # one module twice
         a = M.Linear(1, 1)
         s = M.Sequential(a, M.ReLU(), a)
         [names(s.named_parameters()), list(s.state_dict()), names(s.named_modules())]
+
         # gradients add up
         a = M.Linear(1, 1, bias=False)
         a.weight[...] = Tensor([[3.0]])
@@ -146,20 +165,24 @@ CASES = [
         with gm:
             gm.backward(M.Sequential(a, a)(Tensor([[2.0]])))
         a.weight.grad
+
         # deepcopy keeps it
         import copy
         c = copy.deepcopy(n)
         [c.shared is c.alpha.lin, c.shared is n.shared]
+
         # deepcopy copies
         import copy
         c = copy.deepcopy(n)
         c.p[0] = 9.0
         [c.p, n.p]
+
         # pickle
         import pickle
         l = M.Linear(2, 1)
         d = pickle.loads(pickle.dumps(l))
         [repr(d), names(d.named_parameters()), bool((d.weight.numpy() == l.weight.numpy()).all())]
+
         # pickle of a Sequential
         import pickle
         repr(pickle.loads(pickle.dumps(M.Sequential(M.ReLU(), M.Linear(1, 2)))))
@@ -182,15 +205,19 @@ CASES = [
         # by position in the order of the names
         r = n.replace_param(dict(enumerate(new)), 0)
         [r, [(k, p) for k, p in n.named_parameters()]]
+
         # the objects themselves
         n.replace_param(dict(enumerate(new)), 0)
         n.a is new[0]
+
         # from a position on
         r = n.replace_param({k + 2: p for k, p in enumerate(new)}, 2)
         [r, [(k, p) for k, p in n.named_parameters()]]
+
         # a part of them
         r = n.replace_param({1: Parameter([7.0])}, 0)
         [r, n.a, n.b]
+
         # another shape
         n.replace_param({0: Parameter([1.0, 2.0])}, 0)
     """,

@@ -26,16 +26,22 @@ CASES = [
         """
         # moved in place
         F.batch_norm(x, m, v, w, b, training=True, momentum=0.9); [m, v]
+
         # momentum
         F.batch_norm(x, m, v, training=True, momentum=0.5); [m, v]
+
         # momentum 0
         F.batch_norm(x, m, v, training=True, momentum=0.0); [m, v]
+
         # returned
         F.batch_norm(x, m, v, training=True, inplace=False)
+
         # not moved
         F.batch_norm(x, m, v, training=True, inplace=False); [m, v]
+
         # not moved in inference
         F.batch_norm(x, m, v); [m, v]
+
         # same object
         k = m; F.batch_norm(x, m, v, training=True); [k is m, k]
     """,
@@ -48,34 +54,49 @@ CASES = [
         """
         # 2d train
         n = M.BatchNorm2d(2); n(x)
+
         # 2d statistics
         n = M.BatchNorm2d(2); n(x); n(x); [n.running_mean, n.running_var]
+
         # 2d eval
         n = M.BatchNorm2d(2); n(x); n.eval(); n(x)
+
         # 2d eval keeps statistics
         n = M.BatchNorm2d(2); n.eval(); n(x); [n.running_mean, n.running_var]
+
         # 2d without affine
         n = M.BatchNorm2d(2, affine=False); [n(x), n.weight, n.bias]
+
         # 2d without statistics
         n = M.BatchNorm2d(2, track_running_stats=False); n.eval(); [n(x), n.running_mean, n.running_var]
+
         # 2d momentum
         n = M.BatchNorm2d(2, momentum=0.5); n(x); [n.running_mean, n.running_var]
+
         # 2d eps
         n = M.BatchNorm2d(2, eps=0.1); n(x)
+
         # 2d frozen
         n = M.BatchNorm2d(2, freeze=True); [n(x), n.running_mean]
+
         # 2d tensors
         n = M.BatchNorm2d(2); [(k, p) for k, p in n.named_tensors()]
+
         # 1d
         n = M.BatchNorm1d(2); [n(y), n.running_mean, n.running_var]
+
         # 1d of sequences
         n = M.BatchNorm1d(2); [n(z), n.running_mean, n.running_var]
+
         # 1d tensors
         n = M.BatchNorm1d(2); [(k, p.shape) for k, p in n.named_tensors()]
+
         # 2d of rank 3
         M.BatchNorm2d(2)(z)
+
         # 1d of rank 4
         M.BatchNorm1d(2)(x)
+
         # one value a channel
         M.BatchNorm2d(2)(x[:1, :, :1])
     """,
@@ -123,24 +144,34 @@ CASES = [
         """
         # shape and dtype
         y = F.dropout(x, 0.5); [y.shape, y.dtype]
+
         # values
         sorted({round(float(a), 4) for a in F.dropout(x, 0.2).numpy().ravel()})
+
         # about half are kept
         bool(abs((F.dropout(x, 0.5).numpy() > 0).mean() - 0.5) < 0.1)
+
         # not while testing
         bool((F.dropout(x, 0.5, training=False).numpy() == 1).all())
+
         # nothing
         bool((F.dropout(x, 0.0).numpy() == 1).all())
+
         # module in training
         bool((M.Dropout(0.5)(x).numpy() == 0).mean() > 0.3)
+
         # module in evaluation
         d = M.Dropout(0.5); d.eval(); bool((d(x).numpy() == 1).all())
+
         # two draws differ
         bool((F.dropout(x, 0.5).numpy() != F.dropout(x, 0.5).numpy()).any())
+
         # probability above 1
         F.dropout(x, 1.5)
+
         # negative probability
         F.dropout(x, -0.5)
+
         # gradient is the mask
         gm = GradManager().attach(x)
         with gm:

@@ -56,24 +56,34 @@ CASES = [
         """
         # gives the optimizer
         o = optim.SGD(ps, lr=0.1); o.step() is o
+
         # clear_grad
         o = optim.SGD(ps, lr=0.1); r = o.clear_grad(); [r, p.grad]
+
         # step().clear_grad()
         optim.SGD(ps, lr=0.1).step().clear_grad(); [p, p.grad]
+
         # keeps the object
         a = p; optim.SGD(ps, lr=0.1).step(); [a is p, type(a).__name__, a]
+
         # skips those without a gradient
         q.grad = None; optim.SGD(ps, lr=0.1, momentum=0.9).step(); ps
+
         # skips them with weight decay
         q.grad = None; optim.SGD(ps, lr=0.1, weight_decay=0.5).step(); ps
+
         # skips them in Adam
         q.grad = None; optim.Adam(ps, lr=0.1).step(); ps
+
         # keeps the gradient
         optim.SGD(ps, lr=0.1, weight_decay=0.5).step(); p.grad
+
         # a learning rate that changes
         o = optim.SGD(ps, lr=0.1); o.step(); o.param_groups[0]['lr'] = 1.0; o.step(); p
+
         # a learning rate of a tensor
         optim.SGD(ps, lr=Tensor(0.1)).step(); p
+
         # trains
         m = M.Linear(2, 1)
         m.weight[...] = Tensor([[0.5, -0.5]])
@@ -87,6 +97,7 @@ CASES = [
             o.step().clear_grad()
             losses.append(loss.item())
         [losses, m.weight, m.bias]
+
         # trains with Adam
         w = Parameter([1.0, 2.0])
         o = optim.Adam([w], lr=0.1)
@@ -139,31 +150,43 @@ CASES = [
         """
         # SGD
         state(optim.SGD(ps, lr=0.1))
+
         # SGD with momentum
         state(optim.SGD(ps, lr=0.1, momentum=0.9))
+
         # SGD after a step
         state(optim.SGD(ps, lr=0.1, momentum=0.9).step())
+
         # Adam
         state(optim.Adam(ps, lr=0.1))
+
         # Adam after two steps
         state(optim.Adam(ps, lr=0.1).step().step())
+
         # AdamW
         state(optim.AdamW([p], lr=0.1).step())
+
         # two groups
         state(optim.SGD([{'params': p}, {'params': q, 'lr': 0.5}], lr=0.1, momentum=0.5))
+
         # variables
         type(optim.SGD(ps, lr=0.1, momentum=0.9).state_dict(keep_var=True)['state'][0]['momentum_buffer'])
+
         # load
         s = optim.SGD(ps, lr=0.1, momentum=0.9).step().state_dict()
         n = optim.SGD(params(), lr=0.5, momentum=0.9)
         r = n.load_state_dict(s)
         [r, state(n)]
+
         # load and go on
         o = optim.Adam(ps, lr=0.1).step(); s = o.state_dict(); n = optim.Adam(ps, lr=0.1); n.load_state_dict(s); n.step(); ps
+
         # load into fewer
         optim.SGD([p], lr=0.1).load_state_dict(state(optim.SGD(ps, lr=0.1)))
+
         # load into other groups
         optim.SGD([p], lr=0.1).load_state_dict(state(optim.SGD([{'params': p}, {'params': q}], lr=0.1)))
+
         # load nothing
         optim.SGD([p], lr=0.1).load_state_dict({})
     """,
@@ -190,6 +213,7 @@ class Own(optim.Optimizer):
         """
         # steps
         o = Own(ps, 0.1); o.step(); o.step(); ps
+
         # state
         state(Own([p], 0.1).step())
     """,
@@ -201,21 +225,28 @@ class Own(optim.Optimizer):
         """
         # clip_grad_norm
         p.grad = Tensor([3.0, 4.0, 0.0]); r = optim.clip_grad_norm([p], 1.0); [r, p.grad]
+
         # clip_grad_norm of several
         r = optim.clip_grad_norm(ps, 1.0); [r, p.grad, q.grad]
+
         # clip_grad_norm that need not
         p.grad = Tensor([3.0, 4.0, 0.0]); r = optim.clip_grad_norm(p, 10.0); [r, p.grad]
+
         # clip_grad_norm of order 1
         p.grad = Tensor([3.0, 4.0, 0.0]); r = optim.clip_grad_norm([p], 1.0, ord=1.0); [r, p.grad]
+
         # clip_grad_value
         p.grad = Tensor([3.0, -4.0, 0.0]); r = optim.clip_grad_value([p], -1, 2); [r, p.grad]
+
         # MultiStepLR
         o = optim.SGD(ps, lr=1.0); m = optim.MultiStepLR(o, [1, 3], 0.1); path = []
         for _ in range(5):
             path.append(o.param_groups[0]['lr']); m.step()
         path
+
         # MultiStepLR's state
         o = optim.SGD(ps, lr=1.0); m = optim.MultiStepLR(o, [1, 3], 0.1); m.step(); m.state_dict()
+
         # MultiStepLR that falls
         optim.MultiStepLR(optim.SGD(ps, lr=1.0), [3, 1])
     """,

@@ -43,20 +43,28 @@ CASES = [
         """
         # returns None
         n.load_state_dict(s)
+
         # brings the values back
         n.p[0] = 9.0; n.b += 1; n.load_state_dict(s); [n.p, n.b]
+
         # into another module
         m = Net(); m.load_state_dict(s); all((m.state_dict()[k] == s[k]).all() for k in s)
+
         # keeps the objects
         p = n.p; n.load_state_dict(s); p is n.p
+
         # keeps the classes
         n.load_state_dict(s); [type(n.p).__name__, type(n.b).__name__]
+
         # leaves the dict
         n.load_state_dict(s); len(s)
+
         # a plain dict
         n.load_state_dict(dict(s))
+
         # missing
         del s['p']; n.load_state_dict(s)
+
         # missing, the message
         del s['p']
         try:
@@ -64,10 +72,13 @@ CASES = [
         except KeyError as error:
             text = str(error)
         "'p'" in text
+
         # missing, not strict
         del s['p']; n.load_state_dict(s, strict=False); n.p
+
         # extra
         s['more'] = np.ones(1, 'float32'); n.load_state_dict(s)
+
         # extra, the message
         s['more'] = np.ones(1, 'float32')
         try:
@@ -75,12 +86,16 @@ CASES = [
         except KeyError as error:
             text = str(error)
         "'more'" in text
+
         # extra, not strict
         s['more'] = np.ones(1, 'float32'); n.load_state_dict(s, strict=False)
+
         # another shape
         s['p'] = np.ones(3, 'float32'); n.load_state_dict(s)
+
         # another shape, not strict
         s['p'] = np.ones(3, 'float32'); n.load_state_dict(s, strict=False)
+
         # another shape, the message
         s['p'] = np.ones(3, 'float32')
         try:
@@ -88,26 +103,37 @@ CASES = [
         except ValueError as error:
             text = str(error)
         [w in text for w in ('p', '(2,)', '(3,)')]
+
         # empty
         n.load_state_dict({})
+
         # empty, not strict
         n.load_state_dict({}, strict=False)
+
         # a list
         n.load_state_dict([])
+
         # a number in it
         s['p'] = 3; n.load_state_dict(s)
+
         # a closure
         n.load_state_dict(lambda k, t: t.numpy() * 0 if k == 'p' else t.numpy()); n.p
+
         # a closure sees
         seen = []; n.load_state_dict(lambda k, t: (seen.append([k, type(t).__name__, t.shape]), t.numpy())[1]); seen
+
         # a closure that gives None
         n.load_state_dict(lambda k, t: None if k == 'p' else t.numpy())
+
         # a closure that gives None, not strict
         n.load_state_dict(lambda k, t: None if k == 'p' else t.numpy() * 2, strict=False); [n.p, n.b]
+
         # a closure of another shape
         n.load_state_dict(lambda k, t: np.ones((9, 9), 'float32'))
+
         # a dict from dict comprehension
         n.load_state_dict({k: v * 2 for k, v in s.items()}); n.p
+
         # a shared parameter
         a, b = M.Linear(1, 1), M.Linear(1, 1); b.weight = a.weight; m = M.Sequential(a, b); t = m.state_dict(); m.load_state_dict(t); a.weight is b.weight
     """,

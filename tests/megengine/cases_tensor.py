@@ -93,48 +93,70 @@ CASES = [
         """
         # add
         y = x; x += 1; [y is x, y]
+
         # subtract
         x -= v; x
+
         # multiply
         x *= x; x
+
         # divide
         x /= 2; x
+
         # power
         x **= 2; x
+
         # floor divide
         x //= 0.5; x
+
         # modulo
         x %= 0.5; x
+
         # matmul
         v @= F.eye(3); v
+
         # and
         m = Tensor([True, False]); m &= Tensor([True, True]); m
+
         # shift
         i <<= 1; i
+
         # integers divide
         y = i; i /= 2; [y is i, y]
+
         # integers add a float
         i += 0.5; i
+
         # integers floor divide
         i //= 2; i
+
         # a parameter
         q = p; p += 1; [q is p, q]
+
         # a parameter and a tensor
         p *= Tensor([2.0, 3.0]); p
+
         # the shape grows
         v += x; v
+
         # a value taken before stays
         y = x + 0; x += 1; y
+
         # set_value
         y = x; r = x.set_value(np.arange(6.0).reshape(2, 3)); [r, y is x, x]
+
         # set_value of another shape
         x.set_value([1.0, 2.0]); x
+
         # set_value of ints
         x.set_value([1, 2]); x
+
         # set_value of a tensor
         x.set_value(Tensor([1.0, 2.0])); x
+
         # reset_zero
         r = x.reset_zero(); [r, x]
+
         # reset_zero of ints
         i.reset_zero(); i
     """,
@@ -164,20 +186,28 @@ CASES = [
         """
         # deepcopy
         c = copy.deepcopy(x); c[0] = 9.0; [c, x]
+
         # copy
         c = copy.copy(x); c[0] = 9.0; [c, x]
+
         # deepcopy of a parameter
         c = copy.deepcopy(p); [c, c.grad, c is p]
+
         # pickle
         pickle.loads(pickle.dumps(x))
+
         # pickle of a parameter
         c = pickle.loads(pickle.dumps(p)); [c, c.grad]
+
         # pickle of an int tensor
         pickle.loads(pickle.dumps(Tensor([[1], [2]])))
+
         # pickle of a bool scalar
         pickle.loads(pickle.dumps(Tensor(True)))
+
         # deepcopy of shared ones
         a, b = copy.deepcopy([x, x]); a is b
+
         # F.copy
         c = F.copy(x); c[0] = 9.0; [c, x]
     """,
@@ -189,10 +219,13 @@ CASES = [
         """
         # can be set
         p.grad = Tensor([3.0, 4.0]); p.grad
+
         # can be cleared
         p.grad = Tensor([3.0, 4.0]); p.grad = None; p.grad
+
         # can be deleted
         p.grad = Tensor([3.0, 4.0]); del p.grad; p.grad
+
         # can be changed in place
         p.grad = Tensor([3.0, 4.0]); g = p.grad; p.grad *= 2; [g is p.grad, g]
     """,

@@ -137,11 +137,9 @@ def inputs(tensor):
 
     return {
         "f32": maker(normal, "float32"),
-        "f16": maker(normal, "float16"),
         "pos": maker(positive, "float32"),
         "apart": maker(distinct, "float32"),
         "i32": maker(integers, "int32"),
-        "i8": maker(integers, "int8"),
         "u8": maker(naturals, "uint8"),
         "flags": maker(bits, "bool"),
     }
