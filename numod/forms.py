@@ -176,6 +176,8 @@ def rowwise(
                 wanted = short if each in rows else first.shape
                 check(spec.shape == wanted, "{}: {} must have shape {}, got {}", label, each, wanted, spec.shape)
             check(empty or all(first.shape[i] for i in axis), "{}: cannot reduce an axis of size 0, got shape {}", label, first.shape)
+            known = "element" not in results or rowwise_kernel.layout(first.shape, axis) is not None
+            check(known, "{}: axes {} of shape {} must be neighbours, or all but neighbours", label, axis, first.shape)
             result = dtype if gives == "same" else np.dtype(gives)
             kept = tuple(1 if i in axis else extent for i, extent in enumerate(first.shape)) if keepdims else short
             return tuple(first.like(first.shape if each == "element" else kept, result) for each in results)

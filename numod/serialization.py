@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors import numpy as safetensors
+from safetensors import SafetensorError, numpy as safetensors
 
 from .device import as_device
 from .tensor import Parameter, Tensor

@@ -7,8 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from numod.data import (
     Collator,
@@ -20,8 +19,8 @@ from numod.data import (
     Sampler,
     SequentialSampler,
     StreamSampler,
+    transform as T,
 )
-from numod.data import transform as T
 from numod.data.dataset import ArrayDataset, ConcatDataset, Dataset, StreamDataset
 
 

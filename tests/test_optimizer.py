@@ -6,8 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import numod as nm
 import numod.optimizer as optim
@@ -109,6 +108,16 @@ def test_a_step_is_not_seen_by_arrays_taken_before():
     before = param.numpy()
     run(optim.SGD(param, 0.5), param, [[1.0, 1.0]])
     assert before.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("name", "settings", "first", "last"), TRAJECTORIES)
+def test_a_float64_parameter_is_optimized_in_float64(name, settings, first, last):
+    param = nm.Parameter(np.array([1.0, -2.0, 3.0]), dtype="float64")
+    optimizer = getattr(optim, name)(param, lr=0.1, **settings)
+    rows = run(optimizer, param, [nm.Tensor(gradient, dtype="float64") for gradient in GRADIENTS])
+    assert {array.dtype for array in rows} == {np.dtype("float64")}
+    assert {array.dtype for key, array in optimizer.state_dict()["state"].get(0, {}).items() if key != "step"} <= {np.dtype("float64")}
+    np.testing.assert_allclose(rows[-1], last, rtol=1e-4)
 
 
 def test_clear_grad_drops_and_zero_grad_fills():

@@ -2,7 +2,7 @@
 
     pip install megengine==1.13.0           # in an environment of its own, Python 3.10 or older
     python tools/record_megengine.py        # all cases
-    python tools/record_megengine.py --check  # write nothing: replay what is recorded on MegEngine itself
+    python tools/record_megengine.py --check  # write nothing: does MegEngine still say what is recorded?
 
 The file is sorted and has one line for each case, so that its diff shows what changed.
 """
@@ -23,7 +23,7 @@ sys.path.insert(0, str(TESTS))
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="replay instead of recording")
+    parser.add_argument("--check", action="store_true", help="compare with what is recorded instead of recording")
     parser.add_argument("--topic", default="", help="only the topics that begin so (with --check)")
     options = parser.parse_args()
 
@@ -55,6 +55,9 @@ def ask(oracle, case):
         if not settle(oracle):
             print(f"no gradient: {case} ({type(error).__name__}: {str(error).splitlines()[0][:100]})")
     answer.pop("error", None)
+    for name, gradient in (answer.get("grad") or {}).items():
+        if gradient:  # MegEngine's may lack or misplace axes of length 1
+            gradient["shape"] = list(oracle.scope_for(LIBRARY, case)[name].shape)
     return {"raises": "RuntimeError"} if settle(oracle) else answer
 
 
@@ -70,13 +73,11 @@ def settle(oracle):
 
 
 def check(oracle, cases):
-    """Replay on MegEngine what was recorded on it: the machinery must find nothing to complain of."""
-    answers = json.loads(EXPECTED.read_text())
+    """Ask again and compare: what is recorded must be what MegEngine says, and the comparison must find that it is."""
+    recorded = json.loads(EXPECTED.read_text())
     failures = 0
     for case in cases:
-        if case.differs:
-            continue
-        lines = oracle.agreement(LIBRARY, case, answers[case.topic][case.name])
+        lines = oracle.complaints(ask(oracle, case), recorded[case.topic][case.name], case)
         failures += bool(lines)
         for line in lines:
             print(f"{case}\n    {line[:300]}")

@@ -1,6 +1,6 @@
 """Functions on tensors, under MegEngine's names."""
 
-from . import methods  # noqa: F401  (gives Tensor its operators)
+from . import loss, methods, nn  # noqa: F401  (methods gives Tensor its operators)
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .elemwise import (
     abs,
@@ -48,6 +48,21 @@ from .elemwise import (
     where,
 )
 from .gathering import cond_take, diag, embedding, gather, indexing_one_hot, one_hot, scatter
+from .linalg import dot, matmul
+from .nn import (
+    avg_pool2d,
+    batch_norm,
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose2d,
+    dropout,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    linear,
+    max_pool2d,
+)
 from .reduction import argmax, argmin, logsoftmax, logsumexp, max, mean, min, prod, softmax, std, sum, var
 from .tensor import (
     broadcast_to,

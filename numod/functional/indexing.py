@@ -93,7 +93,8 @@ def setitem(inp: Tensor, index: Any, value: Any) -> Tensor:
     written = apply(indexed.put, (seen, _fitted(value, shape), what.indices), (what.axis,))
     written = apply(view.reshape, (written,), (tuple(part.shape[axis] for axis in what.order),))
     written = apply(view.transpose, (written,), (tuple(map(int, np.argsort(what.order))),))
-    return written if what.basic.whole and written.shape == inp.shape else _write(inp, what.basic, written)
+    same = what.basic.whole and not what.basic.reversed and written.shape == inp.shape
+    return written if same else _write(inp, what.basic, written)
 
 
 # -- basic indices --------------------------------------------------------------------------------------------------------

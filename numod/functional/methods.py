@@ -12,7 +12,7 @@ from ..constants import beside
 from ..op import Op, apply
 from ..ops import compare, math, view
 from ..tensor import Tensor
-from . import elemwise, indexing, reduction
+from . import elemwise, indexing, linalg, reduction
 from . import tensor as shapes
 
 
@@ -81,6 +81,9 @@ def _attach_operators() -> None:
         setattr(Tensor, f"__{name}__", lambda self, op=op: apply(op, (self,)))
     Tensor.__pos__ = lambda self: self
     Tensor.__round__ = lambda self: apply(math.round, (self,))
+    Tensor.__matmul__ = lambda self, other: linalg.matmul(self, elemwise.as_tensor(other))
+    Tensor.__rmatmul__ = lambda self, other: linalg.matmul(elemwise.as_tensor(other), self)
+    Tensor.__imatmul__ = _in_place("matmul")
     Tensor.__hash__ = object.__hash__  # setting __eq__ on the class leaves this alone; said for the reader
 
 

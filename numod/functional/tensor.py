@@ -139,7 +139,7 @@ def broadcast_to(inp: Tensor, shape: Shape) -> Tensor:
     return apply(view.broadcast_to, (inp,), (as_shape("broadcast_to", shape),))
 
 
-def meshgrid(*inputs: Tensor, indexing: str = "xy") -> list[Tensor]:
+def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """Coordinate grids from coordinates along each axis; with ``indexing="xy"`` the first two axes are exchanged, as for images.
 
     >>> [x.tolist() for x in meshgrid(Tensor([1, 2]), Tensor([3, 4]))]
@@ -152,7 +152,7 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> list[Tensor]:
         order[:2] = order[:2][::-1]
     shape = tuple(inputs[i].size for i in order)
     sides = [tuple(-1 if each == i else 1 for each in order) for i in range(len(inputs))]
-    return [broadcast_to(reshape(inp, side), shape) for inp, side in zip(inputs, sides, strict=True)]
+    return tuple(broadcast_to(reshape(inp, side), shape) for inp, side in zip(inputs, sides, strict=True))
 
 
 def concat(inps: Iterable[Tensor], axis: int = 0, device: str | Device | None = None) -> Tensor:

@@ -91,7 +91,8 @@ class _Spec(ctypes.Structure):
 
 _state = ctypes.create_string_buffer(STATE_BYTES + 64)
 _base = (ctypes.addressof(_state) + 63) // 64 * 64
-_keep: list[object] = []  # C structures that CPython points into
+_keep: list[object] = [_state]  # memory that C code points into, up to the very end of the process:
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_keep))  # the interpreter may drop a builtin or a Buffer after this module
 
 
 def _word(offset: int) -> ctypes.c_int64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,10 @@ class _Conv(Module):
     """What the convolutions share; a subclass says over how many axes it goes, and calls its function."""
 
     axes: ClassVar[int]
+    kernel_size: Any  # an int where there is one axis, a tuple otherwise; and so are the next three
+    stride: Any
+    padding: Any
+    dilation: Any
 
     def __init__(
         self,

@@ -83,11 +83,23 @@ def isinf(x):
     ref=np.where,
     takes="any",
     masks=("mask",),
-    vjp={"x": lambda g, mask: where(mask, g, zeros_like(g)), "y": lambda g, mask: where(mask, zeros_like(g), g)},
+    vjp={"x": lambda g, mask: keep(mask, g), "y": lambda g, mask: drop(mask, g)},
 )
 def where(mask, x, y):
     """``x`` where ``mask`` is true, else ``y``."""
     return x if mask else y
+
+
+@elementwise(ref=lambda mask, x: np.where(mask, x, 0), takes="any", masks=("mask",), vjp={"x": lambda g, mask: keep(mask, g)})
+def keep(mask, x):
+    """``x`` where ``mask`` is true, else 0."""
+    return x if mask else 0.0
+
+
+@elementwise(ref=lambda mask, x: np.where(mask, 0, x), takes="any", masks=("mask",), vjp={"x": lambda g, mask: drop(mask, g)})
+def drop(mask, x):
+    """0 where ``mask`` is true, else ``x``."""
+    return 0.0 if mask else x
 
 
 @elementwise(ref=np.zeros_like, takes="any")

@@ -17,7 +17,7 @@ from ..forms import casts, gather, scatter
 from ..op import KernelIndexError
 from ..spec import Spec
 from ..tensor import Tensor
-from .compare import equal, where
+from .compare import equal, keep
 from .join import around, resized
 from .reduce import scalar
 from .view import broadcast_to, reshape
@@ -181,7 +181,7 @@ def _written(g, x_spec, v_spec, indices, axis):
     order = Tensor(np.arange(indices.size), device=indices.device)
     last = put(broadcast_to(Tensor(0, device=indices.device), shape=(x_spec.shape[axis],)), order, flat, axis=0)
     stays = reshape(equal(take(last, flat, axis=0), order), shape=(*indices.shape, *[1] * (x_spec.ndim - axis - 1)))
-    return where(stays, take(g, indices, axis=axis), scalar(0.0, g))
+    return keep(stays, take(g, indices, axis=axis))
 
 
 @scatter(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..forms import elementwise
-from .compare import greater, greater_equal, less, less_equal, where, zeros_like
+from .compare import drop, greater, greater_equal, keep, less_equal, where, zeros_like
 from .reference import erf as erf_ref
 
 
@@ -56,12 +56,18 @@ def mod(x, y):
     return x % y if INTEGER else math.fmod(x, y)
 
 
+def _power_slope(x, power):
+    """The derivative of ``power = x ** y`` by y, 0 where x is not positive."""
+    positive = greater(x, zeros_like(x))
+    return keep(positive, mul(power, log(where(positive, x, ones_like(x)))))
+
+
 @elementwise(
     ref=np.power,
     takes="float",
     vjp={
         "x": lambda g, x, y: mul(g, mul(y, pow(x, sub(y, ones_like(y))))),
-        "y": lambda g, x, out: mul(g, where(greater(x, zeros_like(x)), mul(out, log(where(greater(x, zeros_like(x)), x, ones_like(x)))), zeros_like(out))),
+        "y": lambda g, x, out: mul(g, _power_slope(x, out)),
     },
     sample=lambda draw: draw.base_and_exponent(),
     kinks=(0.0,),
@@ -107,13 +113,13 @@ def ones_like(x):
     return 1.0
 
 
-@elementwise(ref=np.maximum, vjp={"x": lambda g, x, y: where(greater_equal(x, y), g, zeros_like(g)), "y": lambda g, x, y: where(less(x, y), g, zeros_like(g))})
+@elementwise(ref=np.maximum, vjp={"x": lambda g, x, y: keep(greater_equal(x, y), g), "y": lambda g, x, y: drop(greater_equal(x, y), g)})
 def maximum(x, y):
     """The larger of two; NaN if either is NaN. The gradient of a tie goes to ``x``."""
     return x if x > y or x == y or x != x else y
 
 
-@elementwise(ref=np.minimum, vjp={"x": lambda g, x, y: where(less_equal(x, y), g, zeros_like(g)), "y": lambda g, x, y: where(greater(x, y), g, zeros_like(g))})
+@elementwise(ref=np.minimum, vjp={"x": lambda g, x, y: keep(less_equal(x, y), g), "y": lambda g, x, y: drop(less_equal(x, y), g)})
 def minimum(x, y):
     """The smaller of two; NaN if either is NaN. The gradient of a tie goes to ``x``."""
     return x if x < y or x == y or x != x else y
@@ -200,10 +206,16 @@ def sigmoid(x):
     return logistic(x)
 
 
-@elementwise(ref=lambda x: np.where(x.real < 0, 0, x), vjp={"x": lambda g, out: where(greater(out, zeros_like(out)), g, zeros_like(g))}, kinks=(0.0,))
+@elementwise(ref=lambda x: np.where(x.real < 0, 0, x), vjp={"x": lambda g, out: relu_gradient(g, out)}, kinks=(0.0,))
 def relu(x):
     """``max(x, 0)``; NaN stays NaN. Its gradient at 0 is 0."""
     return 0.0 if x < 0 else x
+
+
+@elementwise(ref=lambda g, out: np.where(out.real > 0, g, 0), vjp={"g": lambda g, out: relu_gradient(g, out)}, kinks=(0.0,))
+def relu_gradient(g, out):
+    """``g`` where ``out`` is positive, else 0."""
+    return g if out > 0 else 0.0
 
 
 @elementwise(

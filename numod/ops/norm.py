@@ -9,7 +9,7 @@ import numpy as np
 from ..forms import elementwise, rowwise
 from .compare import zeros_like
 from .math import mul
-from .reduce import mean, spread, sum
+from .reduce import mean, spread
 from .view import reshape
 
 
@@ -31,9 +31,11 @@ def _normalize_ref(x, weight, bias, axis, eps):
 
 
 def _draw(draw):
-    """(full shape, shape of the rows' values, attributes)."""
+    """(full shape, shape of the rows' values, attributes). Rows run along a block of neighbouring axes, or along all but such a block."""
     shape = draw.shape(min_rank=1, max_rank=4, min_side=1)
-    axis = tuple(i for i in range(len(shape)) if draw.boolean())
+    first = draw.integer(0, len(shape))
+    block, outside = range(first, draw.integer(first, len(shape))), draw.boolean()
+    axis = tuple(i for i in range(len(shape)) if (i in block) != outside)
     return shape, tuple(n for i, n in enumerate(shape) if i not in axis), {"axis": axis, "eps": draw.choice([0.5, 1e-2])}
 
 
@@ -102,14 +104,19 @@ def _gradient_sample(draw):
     return (draw.array(shape), draw.array(shape), draw.array(rows), draw.array(rows, None, 0.1, 4.0), draw.array(rows)), attrs
 
 
+def _spread(value, spec, axis):
+    """A value of each row with the reduced axes as extents of 1."""
+    return reshape(value, shape=tuple(1 if i in axis else extent for i, extent in enumerate(spec.shape)))
+
+
 def _second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
     """Gradients of all inputs of `normalize_gradient`, by name. ``a`` and ``b`` below are means of products with the deviations."""
     if memo:
         return memo
     u = zeros_like(dy) if g[0] is None else g[0]
-    of_weight, of_bias = (0.0 if each is None else row(each, x_spec, axis) for each in g[1:])
+    of_weight, of_bias = (0.0 if each is None else _spread(each, x_spec, axis) for each in g[1:])
     count = math.prod(x_spec.shape[i] for i in axis)
-    mean_, var, weight = (row(each, x_spec, axis) for each in (mean_, var, weight))
+    mean_, var, weight = (_spread(each, x_spec, axis) for each in (mean_, var, weight))
     r, centered = (var + eps) ** -0.5, x - mean_
     mean_u, mean_dy, a, b, both = (mean(each, axis=axis, keepdims=True) for each in (u, dy, u * centered, dy * centered, u * dy))
     cube = r**3 * weight
@@ -119,19 +126,11 @@ def _second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
         "var": count * (1.5 * cube * r**2 * a * b - 0.5 * cube * products - 0.5 * of_weight * r**3 * b),
         "weight": count * (r * products - r**3 * a * b),
     }
-    memo.update({name: reshape(value, shape=g_shape(x_spec, axis)) for name, value in rows.items()})
+    short = tuple(extent for i, extent in enumerate(x_spec.shape) if i not in axis)
+    memo.update({name: reshape(value, shape=short) for name, value in rows.items()})
     memo["dy"] = weight * r * (u - mean_u) - cube * centered * a + of_weight * r * centered + of_bias
     memo["x"] = of_weight * r * dy - cube * (u * b + dy * a)
     return memo
-
-
-def row(value, spec, axis):
-    """A value of each row with the reduced axes as extents of 1."""
-    return reshape(value, shape=tuple(1 if i in axis else extent for i, extent in enumerate(spec.shape)))
-
-
-def g_shape(spec, axis):
-    return tuple(extent for i, extent in enumerate(spec.shape) if i not in axis)
 
 
 def _second(name: str):

@@ -77,8 +77,10 @@ class Optimizer(ABC):
     def _add_state(self, param: Parameter, state_name: str, initializer: float | np.ndarray | Tensor | None = None) -> None:
         """Keep a tensor for ``param``: zeros of its shape, or what ``initializer`` holds (a number makes a tensor without axes)."""
         if initializer is None:
-            initializer = np.zeros(param.shape, param.dtype)
-        self._state.setdefault(param, {})[state_name] = Tensor(initializer, device=param.device)
+            state = Tensor(np.zeros(param.shape), dtype=param.dtype, device=param.device)
+        else:
+            state = Tensor(initializer, device=param.device)
+        self._state.setdefault(param, {})[state_name] = state
 
     def step(self) -> Self:
         """Change every parameter that has a gradient; returns the optimizer, so that ``step().clear_grad()`` can follow."""

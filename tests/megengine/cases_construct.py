@@ -66,7 +66,6 @@ CASES = [
         differs("Tensor([1, 2], dtype='float64').dtype", "an explicit float64 is honoured", gives="np.dtype('float64')"),
         differs("Tensor([1, 2], dtype='int64').dtype", "an explicit int64 is honoured", gives="np.dtype('int64')"),
         differs("Tensor(np.broadcast_to(np.float32(1), (2, 2)))", "a zero-stride array is an array", gives="F.ones((2, 2))"),
-        differs("Tensor(np.ones(2, '>f4'))", "byte order is minded", gives="F.ones(2)"),
         grads=False,
     ),
     group(
@@ -96,7 +95,6 @@ CASES = [
         repr(Tensor([float('nan'), float('inf'), -0.0]))
         repr(Tensor(0.123456789))
         repr(Tensor(1e-10))
-        repr(Tensor(1e10))
         repr(Tensor(123456.789))
         repr(Tensor(float('nan')))
         repr(Tensor(-0.0))

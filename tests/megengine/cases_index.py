@@ -286,7 +286,12 @@ CASES = [
         F.scatter(x, 1, Tensor([0, 1]), t)
     """,
     ),
-    group("scatter leaves its input", "x = f32(3, 4, seed=1)", "F.scatter(x, 0, Tensor([[1, 0, 2, 1]]), F.ones((1, 4))); x", grads=False),
+    group(
+        "scatter writes into its input",
+        "x = f32(3, 4, seed=1)",
+        "r = F.scatter(x, 0, Tensor([[1, 0, 2, 1]]), F.ones((1, 4))); [r is x, x]",
+        grads=False,
+    ),
     group(
         "embedding",
         "w = f32(5, 3, seed=1); i = Tensor([0, 4, 4]); j = Tensor([[0, 1], [2, 2]])",

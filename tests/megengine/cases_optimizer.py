@@ -126,7 +126,6 @@ CASES = [
         optim.SGD([Tensor([1.0])], lr=0.1)
         optim.SGD(M.Linear(1, 1), lr=0.1)
         optim.SGD('ab', lr=0.1)
-        optim.SGD([{'lr': 1.0}], lr=0.1)
         optim.SGD([{'params': p}, {'params': p}], lr=0.1)
         optim.SGD(ps, lr=-1)
         optim.SGD(ps, lr=0.1, momentum=-1)

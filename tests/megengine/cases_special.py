@@ -72,11 +72,11 @@ CASES = [
         x // y
         F.atan2(x, y)
         F.pow(x, y)
-        F.where(x > y, x, y)
     """,
         grads=False,
         zero_signs=True,
     ),
+    group("special where", PAIRS, "F.where(x > y, x, y)", grads=False),
     group(
         "integers",
         "i = Tensor([-7, -1, 0, 1, 7]); j = Tensor([2, 3, 4, 5, 3])",
