@@ -23,10 +23,11 @@ class Collator:
         if isinstance(first, (str, bytes)):
             return list(inputs)
         if isinstance(first, (np.ndarray, np.generic, int, float, complex)):
-            shapes = {np.shape(item) for item in inputs}
-            if len(shapes) > 1:
-                raise ValueError(f"Collator: arrays of one batch must have one shape, got {sorted(shapes)}")
-            return np.stack([np.asarray(item) for item in inputs])
+            try:
+                return np.stack(inputs) if isinstance(first, np.ndarray) else np.array(inputs)
+            except ValueError:
+                shapes = sorted({np.shape(item) for item in inputs})
+                raise ValueError(f"Collator: arrays of one batch must have one shape, got {shapes}") from None
         if isinstance(first, Mapping):
             return {key: self.apply([item[key] for item in inputs]) for key in first}
         if isinstance(first, (tuple, list)):

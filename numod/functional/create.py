@@ -83,7 +83,9 @@ def full_like(inp: Tensor, value: int | float) -> Tensor:
     return full(inp.shape, value, dtype=inp.dtype, device=inp.device)
 
 
-def arange(start: int | float = 0, stop: int | float | None = None, step: int | float = 1, *, dtype="float32", device: Place = None) -> Tensor:
+def arange(
+    start: int | float = 0, stop: int | float | None = None, step: int | float = 1, *, dtype="float32", device: Place = None
+) -> Tensor:
     """Values from ``start`` on, ``step`` apart, up to but not including ``stop``; with one argument, from 0 up to it.
 
     >>> arange(1, 7, 2).tolist()
@@ -96,7 +98,7 @@ def arange(start: int | float = 0, stop: int | float | None = None, step: int | 
         raise ValueError("arange: step must not be 0")
     wanted = as_dtype(dtype)
     exact = all(isinstance(value, int) for value in (first, last, distance))
-    return Tensor(np.arange(first, last, distance, np.int64 if exact else np.float64).astype(wanted), dtype=wanted, device=device)
+    return Tensor(np.arange(first, last, distance, dtype="int64" if exact else "float64").astype(wanted), dtype=wanted, device=device)
 
 
 def linspace(start: int | float, stop: int | float, num: int, *, dtype="float32", device: Place = None) -> Tensor:

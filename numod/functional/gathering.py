@@ -69,7 +69,9 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
     return picked if keepdims else reshape(picked, wanted)
 
 
-def embedding(inp: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float | None = None) -> Tensor:
+def embedding(
+    inp: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float | None = None
+) -> Tensor:
     """The rows of ``weight`` at the indices ``inp``: (...) -> (..., features). KernelIndexError (an IndexError) if one is out of range.
 
     ``padding_idx``, ``max_norm`` and ``norm_type`` must be None.

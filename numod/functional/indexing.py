@@ -28,30 +28,32 @@ FULL = (None, None, None)  # a slice in a key: start, stop, step
 class Basic(NamedTuple):
     """A basic index, for tensors of one shape.
 
-    start, count, step: what `slice_view` reads. whole: that this is everything. reversed: the axes that are turned round after it. shape: of the result.
+    starts, counts, steps: what `slice_view` reads. reversed: the axes that are turned round after it. shape: of the result.
+    plain: whether the result is the tensor as it is.
     """
 
-    start: tuple[int, ...]
-    count: tuple[int, ...]
-    step: tuple[int, ...]
-    whole: bool
+    starts: tuple[int, ...]
+    counts: tuple[int, ...]
+    steps: tuple[int, ...]
     reversed: tuple[int, ...]
     shape: tuple[int, ...]
+    plain: bool
 
 
 class Advanced(NamedTuple):
-    """The index tensors in an index.
+    """Where the index tensors of an index belong, for tensors of one shape.
 
-    basic: the view that they index, with an axis for each of those they take up.
-    order: how its axes are to be transposed so that the indexed ones are neighbours; axis: the first of them then; axes: their number.
-    indices: one tensor into these axes seen as one.
+    basic: the view that they index, with axes for each of them. picks: the axes of each. sizes: how many places these have.
+    order: how the axes are to be transposed so that the indexed ones are neighbours, None if they are. axis: the first of them then.
+    seen: the shape of that with the indexed axes as one.
     """
 
     basic: Basic
-    order: tuple[int, ...]
+    picks: tuple[tuple[int, ...], ...]
+    sizes: tuple[int, ...]
+    order: tuple[int, ...] | None
     axis: int
-    axes: int
-    indices: Tensor
+    seen: tuple[int, ...]
 
 
 def getitem(inp: Tensor, index: Any) -> Tensor:
@@ -66,9 +68,8 @@ def getitem(inp: Tensor, index: Any) -> Tensor:
     key = _key(index)
     if key is not None:
         return _read(inp, _basic(inp._spec.shape, key))
-    what = _advanced(inp, index)
-    out = _gathered_axes(_read(inp, what.basic), what)
-    return apply(indexed.take, (out, what.indices), (what.axis,))
+    what, indices = _advanced(inp, index)
+    return apply(indexed.take, (_indexed_view(inp, what), indices), (what.axis,))
 
 
 def setitem(inp: Tensor, index: Any, value: Any) -> Tensor:
@@ -83,18 +84,23 @@ def setitem(inp: Tensor, index: Any, value: Any) -> Tensor:
     key = _key(index)
     if key is not None:
         return _write(inp, _basic(inp._spec.shape, key), value)
-    if isinstance(index, Tensor) and index.dtype == boolean and value.size == 1 and 0 < index.ndim and index.shape == inp.shape[: index.ndim]:
+    if _is_mask(index, inp) and value.size == 1:
         mask = apply(view.reshape, (index,), (index.shape + (1,) * (inp.ndim - index.ndim),))  # needs no look at the values
         return apply(compare.where, (mask, apply(view.reshape, (value,), ((),)), inp))
-    what = _advanced(inp, index)
-    part = _read(inp, what.basic)
-    seen = _gathered_axes(part, what)
-    shape = (*seen.shape[: what.axis], *what.indices.shape, *seen.shape[what.axis + 1 :])
-    written = apply(indexed.put, (seen, _fitted(value, shape), what.indices), (what.axis,))
-    written = apply(view.reshape, (written,), (tuple(part.shape[axis] for axis in what.order),))
-    written = apply(view.transpose, (written,), (tuple(map(int, np.argsort(what.order))),))
-    same = what.basic.whole and not what.basic.reversed and written.shape == inp.shape
-    return written if same else _write(inp, what.basic, written)
+    what, indices = _advanced(inp, index)
+    seen = _indexed_view(inp, what)
+    shape = (*what.seen[: what.axis], *indices.shape, *what.seen[what.axis + 1 :])
+    written = apply(indexed.put, (seen, _fitted(value, shape), indices), (what.axis,))
+    if what.order is None:
+        written = apply(view.reshape, (written,), (what.basic.shape,))
+    else:
+        written = apply(view.reshape, (written,), (tuple(what.basic.shape[axis] for axis in what.order),))
+        written = apply(view.transpose, (written,), (tuple(map(int, np.argsort(what.order))),))
+    return written if what.basic.plain else _write(inp, what.basic, written)
+
+
+def _is_mask(index: Any, inp: Tensor) -> bool:
+    return isinstance(index, Tensor) and index.dtype == boolean and index.ndim > 0 and index.shape == inp.shape[: index.ndim]
 
 
 # -- basic indices --------------------------------------------------------------------------------------------------------
@@ -133,12 +139,16 @@ def _basic(shape: tuple[int, ...], key: tuple) -> Basic:
         raise KernelIndexError("index: more than one Ellipsis")
     key = (*key, Ellipsis) if Ellipsis not in key else key
     at = key.index(Ellipsis)
-    start, count, step, turned, result = [], [], [], [], []
+    starts: list[int] = []
+    counts: list[int] = []
+    steps: list[int] = []
+    result: list[int] = []
+    turned: list[int] = []
     for item in (*key[:at], *[FULL] * (len(shape) - used), *key[at + 1 :]):
         if item is None:
             result.append(1)
             continue
-        axis = len(start)
+        axis = len(starts)
         size = shape[axis]
         if isinstance(item, int):
             if not -size <= item < size:
@@ -152,40 +162,42 @@ def _basic(shape: tuple[int, ...], key: tuple) -> Basic:
         if places.step < 0:
             turned.append(axis)
             places = places[::-1]
-        start.append(places.start if places else 0)
-        count.append(len(places))
-        step.append(places.step)
-    return Basic(tuple(start), tuple(count), tuple(step), tuple(count) == shape, tuple(turned), tuple(result))
+        starts.append(places.start if places else 0)
+        counts.append(len(places))
+        steps.append(places.step)
+    plain = tuple(counts) == tuple(result) == shape and not turned
+    return Basic(tuple(starts), tuple(counts), tuple(steps), tuple(turned), tuple(result), plain)
 
 
 def _read(inp: Tensor, basic: Basic) -> Tensor:
-    out = inp if basic.whole else apply(view.slice_view, (inp,), (basic.start, basic.count, basic.step))
-    out = _turned(out, basic)
-    return out if out is not inp and out._spec.shape == basic.shape else apply(view.reshape, (out,), (basic.shape,))
+    if not basic.reversed:
+        return apply(view.slice_view, (inp,), (basic.starts, basic.counts, basic.steps, basic.shape))
+    out = _turned(apply(view.slice_view, (inp,), (basic.starts, basic.counts, basic.steps, None)), basic)
+    return out if out._spec.shape == basic.shape else apply(view.reshape, (out,), (basic.shape,))
 
 
 def _turned(out: Tensor, basic: Basic) -> Tensor:
     """With the axes that run backwards turned round."""
     for axis in basic.reversed:
-        order = Tensor(np.arange(basic.count[axis])[::-1], device=out.device)
+        order = Tensor(np.arange(basic.counts[axis])[::-1], device=out.device)
         out = apply(indexed.take, (out, order), (axis,))
     return out
 
 
 def _write(inp: Tensor, basic: Basic, value: Tensor) -> Tensor:
-    value = apply(view.reshape, (_fitted(value, basic.shape),), (basic.count,))
+    value = apply(view.reshape, (_fitted(value, basic.shape),), (basic.counts,))
     value = _turned(value, basic)
     if not inp.ndim:
         return apply(view.reshape, (apply(join.set_axis, (expand_dims(inp, 0), expand_dims(value, 0)), (0, 0, 1)),), ((),))
-    return _write_axes(inp, basic, value, [axis for axis, size in enumerate(inp.shape) if basic.count[axis] != size] or [0])
+    return _write_axes(inp, basic, value, [axis for axis, size in enumerate(inp.shape) if basic.counts[axis] != size] or [0])
 
 
 def _write_axes(inp: Tensor, basic: Basic, value: Tensor, axes: list[int]) -> Tensor:
     """``inp`` with ``value`` over a part of these axes: read along the first, write the part that is left, and put it back."""
     axis, *rest = axes
-    start, step = basic.start[axis], basic.step[axis]
+    start, step = basic.starts[axis], basic.steps[axis]
     if rest:
-        value = _write_axes(join.along(inp, axis, start, basic.count[axis], step), basic, value, rest)
+        value = _write_axes(join.along(inp, axis, start, basic.counts[axis], step), basic, value, rest)
     return apply(join.set_axis, (inp, value), (axis, start, step))
 
 
@@ -202,44 +214,12 @@ def _fitted(value: Tensor, shape: tuple[int, ...]) -> Tensor:
 # -- index tensors --------------------------------------------------------------------------------------------------------
 
 
-def _advanced(inp: Tensor, index: Any) -> Advanced:
-    """Take apart an index that has arrays, lists, masks or tensors in it."""
-    items = [item if _is_basic(item) else _pick(item, inp) for item in (index if isinstance(index, tuple) else (index,))]
-    if not any(item is Ellipsis for item in items):
-        items.append(Ellipsis)
-    used = sum(item.width if isinstance(item, Pick) else item is not None and item is not Ellipsis for item in items)
-    key: list = []
-    picks: list[tuple[Pick, range]] = []  # with the axes of the view that they take up
-    joint: list[bool] = []  # for each item, whether it takes part in the result's indexed axes
-    position = 0
-    for item in items:
-        if isinstance(item, Pick):
-            bits = [FULL] * item.width or [None]
-            picks.append((item, range(position, position + len(bits))))
-        else:
-            bits = [FULL] * (inp.ndim - used) if item is Ellipsis else list(_key(item))  # type: ignore[arg-type]
-        integer = bits != [] and isinstance(bits[0], int)
-        key += bits
-        joint.append(integer or isinstance(item, Pick))
-        position += 0 if integer else len(bits)
-    basic = _basic(inp._spec.shape, tuple(key))
-    chosen = [axis for _, axes in picks for axis in axes]
-    rest = [axis for axis in range(len(basic.shape)) if axis not in chosen]
-    first, last = joint.index(True), len(joint) - joint[::-1].index(True)
-    at = chosen[0] if all(joint[first:last]) else 0  # what is between them puts them first
-    return Advanced(basic, (*rest[:at], *chosen, *rest[at:]), at, len(chosen), _joined(picks, basic.shape))
-
-
 class Pick(NamedTuple):
     """An index tensor, and over how many axes it goes: 1, or the rank of the mask that it comes from."""
 
     indices: Tensor
     width: int
     mask: tuple[int, ...] | None = None
-
-
-def _is_basic(item: Any) -> bool:
-    return item is None or item is Ellipsis or isinstance(item, (slice, int, np.integer)) and not isinstance(item, bool)
 
 
 def _pick(item: Any, inp: Tensor) -> Pick:
@@ -256,28 +236,74 @@ def _pick(item: Any, inp: Tensor) -> Pick:
     if array.dtype.kind not in "iu":
         raise TypeError(f"index: indices must be integers or bool, got {array.dtype}")
     wanted = indexed.index_dtype(max(inp.shape, default=0))
-    limits = np.iinfo(wanted)
-    return Pick(Tensor(np.clip(array, limits.min, limits.max), dtype=wanted, device=inp.device), 1)
+    if array.dtype != wanted:
+        array = np.clip(array, np.iinfo(wanted).min, np.iinfo(wanted).max)
+    return Pick(Tensor(array, dtype=wanted, device=inp.device), 1)
 
 
-def _joined(picks: list[tuple[Pick, range]], shape: tuple[int, ...]) -> Tensor:
-    """One index tensor over all the axes picked from."""
-    for pick, axes in picks:
-        covered = tuple(shape[axis] for axis in axes) if pick.width else ()
-        if pick.mask is not None and pick.mask != covered:
+def _advanced(inp: Tensor, index: Any) -> tuple[Advanced, Tensor]:
+    """Take apart an index that has arrays, lists, masks or tensors in it; they become one index tensor."""
+    key: list = []
+    picks: list[Pick] = []
+    for item in index if isinstance(index, tuple) else (index,):
+        basic = None if isinstance(item, tuple) else _key(item)
+        if basic is None:
+            picks.append(_pick(item, inp))
+            key.append(("pick", picks[-1].width))
+        else:
+            key += basic
+    what = _arranged(inp._spec.shape, tuple(key))
+    for pick, axes in zip(picks, what.picks, strict=True):
+        covered = tuple(what.basic.shape[axis] for axis in axes)
+        if pick.mask and pick.mask != covered:
             raise KernelIndexError(f"index: a mask of shape {pick.mask} does not fit axes of shape {covered}")
-    common = broadcast("index", [pick.indices.shape for pick, _ in picks])
-    joined, size = None, 1
-    for pick, axes in picks:
-        indices = apply(view.broadcast_to, (pick.indices,), (common,))
-        columns = math.prod(shape[axis] for axis in axes)
-        joined = indices if joined is None else apply(indexed.join_index, (joined, indices), (size, columns))
+    if len(picks) == 1:
+        return what, picks[0].indices
+    common = broadcast("index", [pick.indices.shape for pick in picks])
+    wide = [apply(view.broadcast_to, (pick.indices,), (common,)) for pick in picks]
+    joined, size = wide[0], what.sizes[0]
+    for indices, columns in zip(wide[1:], what.sizes[1:], strict=True):
+        joined = apply(indexed.join_index, (joined, indices), (size, columns))
         size *= columns
-    return joined
+    return what, joined
 
 
-def _gathered_axes(out: Tensor, what: Advanced) -> Tensor:
+@functools.lru_cache(maxsize=4096)
+def _arranged(shape: tuple[int, ...], key: tuple) -> Advanced:
+    """What an index means for a shape, with ("pick", width) in it for each index tensor; a width of 0 makes a new axis to pick from."""
+    used = sum(item[1] if _is_pick(item) else item is not None and item is not Ellipsis for item in key)
+    if not any(item is Ellipsis for item in key):
+        key = (*key, Ellipsis)
+    parts: list = []
+    picks = []
+    joint = []  # for each item, whether it takes part in the result's indexed axes
+    position = 0
+    for item in key:
+        bits = [FULL] * item[1] or [None] if _is_pick(item) else [FULL] * (len(shape) - used) if item is Ellipsis else [item]
+        integer = isinstance(item, int)
+        if _is_pick(item):
+            picks.append(tuple(range(position, position + len(bits))))
+        joint.append(integer or _is_pick(item))
+        parts += bits
+        position += 0 if integer else len(bits)
+    basic = _basic(shape, tuple(parts))
+    chosen = [axis for axes in picks for axis in axes]
+    rest = [axis for axis in range(len(basic.shape)) if axis not in chosen]
+    first, last = joint.index(True), len(joint) - joint[::-1].index(True)
+    at = chosen[0] if all(joint[first:last]) else 0  # what is between them puts them first
+    order = (*rest[:at], *chosen, *rest[at:])
+    sizes = tuple(math.prod(basic.shape[axis] for axis in axes) for axes in picks)
+    seen = (*(basic.shape[axis] for axis in rest[:at]), math.prod(sizes), *(basic.shape[axis] for axis in rest[at:]))
+    return Advanced(basic, tuple(picks), sizes, None if order == tuple(range(len(order))) else order, at, seen)
+
+
+def _is_pick(item: Any) -> bool:
+    return isinstance(item, tuple) and item[0] == "pick"
+
+
+def _indexed_view(inp: Tensor, what: Advanced) -> Tensor:
     """The view that is indexed, its indexed axes made one."""
-    out = apply(view.transpose, (out,), (what.order,))
-    shape, end = out.shape, what.axis + what.axes
-    return apply(view.reshape, (out,), ((*shape[: what.axis], math.prod(shape[what.axis : end]), *shape[end:]),))
+    out = inp if what.basic.plain else _read(inp, what.basic)
+    if what.order is not None:
+        out = apply(view.transpose, (out,), (what.order,))
+    return out if out._spec.shape == what.seen else apply(view.reshape, (out,), (what.seen,))

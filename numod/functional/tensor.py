@@ -9,6 +9,7 @@ import functools
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,7 +27,7 @@ GROUP = 100  # tensors joined by one launch
 
 def as_shape(name: str, shape: Shape) -> tuple[int, ...]:
     """A shape argument (an int, a sequence of them, or a tensor of them) as a tuple of ints."""
-    if type(shape) is tuple and all([type(extent) is int for extent in shape]):
+    if type(shape) is tuple and {*map(type, shape)} <= {int}:
         return shape
     if isinstance(shape, (Tensor, np.ndarray)):
         shape = shape.tolist()
@@ -79,7 +80,9 @@ def _transposed(shape: tuple[int, ...], pattern: tuple) -> tuple[tuple[int, ...]
     good = len(set(kept)) == len(kept) and all(0 <= axis < len(shape) for axis in kept)
     check(good, "transpose: pattern {} must name axes of shape {}, each once and none negative", pattern, shape)
     dropped = tuple(axis for axis in range(len(shape)) if axis not in kept)
-    check(all(shape[axis] == 1 for axis in dropped), "transpose: pattern {} leaves out axes of shape {} whose extent is not 1", pattern, shape)
+    check(
+        all(shape[axis] == 1 for axis in dropped), "transpose: pattern {} leaves out axes of shape {} whose extent is not 1", pattern, shape
+    )
     if len(pattern) == len(shape) == len(kept):
         return kept, None
     return (*kept, *dropped), tuple(1 if axis == "x" else shape[axis] for axis in pattern)
@@ -205,8 +208,8 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
         cuts = [size // count * i + min(i, size % count) for i in range(count + 1)]
     else:
         cuts = [0, *map(operator.index, nsplits_or_sections), size]
-        check(all(a <= b for a, b in zip(cuts, cuts[1:], strict=False)), "split: places {} must ascend within {}", cuts[1:-1], size)
-    return tuple(join.along(inp, axis, a, b - a) for a, b in zip(cuts, cuts[1:], strict=False))
+        check(all(a <= b for a, b in pairwise(cuts)), "split: places {} must ascend within {}", cuts[1:-1], size)
+    return tuple(join.along(inp, axis, a, b - a) for a, b in pairwise(cuts))
 
 
 def pad(src: Tensor, pad_width: Sequence[Sequence[int]], mode: str = "constant", constant_value: float = 0.0) -> Tensor:
@@ -232,7 +235,13 @@ def pad(src: Tensor, pad_width: Sequence[Sequence[int]], mode: str = "constant",
             around = apply(view.broadcast_to, (_filling(constant_value, src),), (shape,))
             src = apply(join.set_axis, (around, src), (axis, before, 1))
         else:
-            check(size > (max(before, after) if mode == "reflect" else 0), "pad: {} by {} needs more than {} elements", mode, (before, after), size)
+            check(
+                size > (max(before, after) if mode == "reflect" else 0),
+                "pad: {} by {} needs more than {} elements",
+                mode,
+                (before, after),
+                size,
+            )
             picked = np.pad(np.arange(size, dtype=np.int32), (before, after), "reflect" if mode == "reflect" else "edge")
             src = apply(index.take, (src, Tensor(picked, device=src.device)), (axis,))
     return src

@@ -84,8 +84,9 @@ def zero():
 def _kernel(form: str, code: Callable, inputs, output, dtype, shapes, space, integers: int) -> Kernel:
     types = (str(output.dtype), *(str(spec.dtype) for spec in inputs))
     ranks = (len(space), *(len(shape) for shape in shapes))
-    key = (form, code.__name__, source.fingerprint(code), str(dtype), types, ranks, integers)
-    return Kernel(key, lambda: build(form, code, dtype, types, ranks, integers))
+    unit = len(space) > 1 and space[-1] == 1
+    key = (form, code.__name__, source.fingerprint(code), str(dtype), types, ranks, integers, unit)
+    return Kernel(key, lambda: build(form, code, dtype, types, ranks, integers, unit))
 
 
 class Checks(ast.NodeTransformer):
@@ -129,8 +130,10 @@ class _Flat(Checks):
         return ast.Compare(value, [ast.NotEq()], [ast.Constant(0)]) if self.inputs[name] == "bool" else value
 
 
-def build(form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ranks: tuple[int, ...], integers: int) -> Callable:
-    """The kernel of the CPU: the last axis in an inner loop, the others counted up around it."""
+def build(
+    form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ranks: tuple[int, ...], integers: int, unit: bool
+) -> Callable:
+    """The kernel of the CPU: the last axis (with ``unit``, whose extent is 1, the one before it) in an inner loop, the others counted up around it."""
     backend = source.backend()
     count, rank = len(types) - 1, ranks[0]
     names = code.__code__.co_varnames[rank : rank + count]
@@ -149,13 +152,13 @@ def build(form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ra
         extents = "".join(f"words[{at + axis}], " for axis in range(ranks[1 + i])) or "1,"
         at += ranks[1 + i]
         lines += [f"    x{i} = view(words[{2 + i}], ({extents}), type_{1 + i})", f"    data{i} = pointer(words[{2 + i}], type_{1 + i})"]
-    last = max(rank - 1, 0)
-    values = [*(f"i{axis}" for axis in range(last)), *["innermost"][:rank], *(f"x{i}" for i in range(count))]
+    last = max(rank - 1 - unit, 0)
+    values = [*(f"i{axis}" for axis in range(last)), *["innermost", "0"][: min(rank, 1 + unit)], *(f"x{i}" for i in range(count))]
     values += [*(f"words[{at + i}]" for i in range(integers)), *(f"data{i}" for i in range(count)), "words[0]"]
     lines += ["    i = begin", "    while i < end:"]
     if rank:
         lines += ["        if i == begin:", "            rest = i"]
-        for axis in reversed(range(1, rank)):
+        for axis in reversed(range(1, last + 1)):
             lines += [f"            left = rest // n{axis}", f"            i{axis} = rest - left * n{axis}", "            rest = left"]
         lines += ["            i0 = rest", f"        stop = min(n{last}, i{last} + end - i)", f"        row = i - i{last}"]
         lines += [f"        for innermost in range(i{last}, stop):"]
@@ -165,7 +168,10 @@ def build(form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ra
     if form == "gather":
         lines.append(f"            out[row + innermost] = {call}")
     else:
-        lines += [f"            place, value = {call}", f"            out[place] = {'out[place] + value' if form == 'scatter-add' else 'value'}"]
+        lines += [
+            f"            place, value = {call}",
+            f"            out[place] = {'out[place] + value' if form == 'scatter-add' else 'value'}",
+        ]
     lines += ["        i = row + stop", f"        i{last} = 0"]
     for depth, axis in enumerate(reversed(range(last))):
         indent = "    " * (2 + depth)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from .. import config
 from . import cache
@@ -95,6 +96,7 @@ def address(kernel: Kernel) -> int:
 
 def interpreted(function: Callable) -> int:
     """The address of a C callback that runs a kernel's Python function (needs the GIL, which ctypes takes)."""
-    callback = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(function)
+    quiet = np.errstate(all="ignore")(function)  # compiled code does not warn of overflow either
+    callback = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(quiet)
     _keep.append(callback)
     return ctypes.cast(callback, ctypes.c_void_p).value or 0

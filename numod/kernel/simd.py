@@ -123,7 +123,7 @@ class Vectors:
         lanes = ir.Constant(ir.VectorType(I32, self.lanes), list(range(self.lanes)))
         return self.builder.icmp_signed("<", lanes, self.splat(self.builder.trunc(count, I32)))
 
-    def _zip(self, a: Value, b: Value, half: int) -> Value:
+    def zip(self, a: Value, b: Value, half: int) -> Value:
         start = half * (self.lanes // 2)
         order = [index for i in range(start, start + self.lanes // 2) for index in (i, self.lanes + i)]
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, self.lanes), order))
@@ -132,7 +132,7 @@ class Vectors:
         """The columns of a square of ``lanes`` vectors: log2(lanes) rounds of interleaving row i with row i + lanes / 2."""
         rows = list(rows)
         for _ in range(self.lanes.bit_length() - 1):
-            rows = [self._zip(a, b, half) for a, b in zip(rows[: self.lanes // 2], rows[self.lanes // 2 :], strict=True) for half in (0, 1)]
+            rows = [self.zip(a, b, half) for a, b in zip(rows[: self.lanes // 2], rows[self.lanes // 2 :], strict=True) for half in (0, 1)]
         return rows
 
     def sums(self, vectors: Sequence[Value]) -> Value:
@@ -140,7 +140,7 @@ class Vectors:
         parts = [*vectors, *[self.zero] * (self.lanes - len(vectors))]
         while len(parts) > 1:
             half = len(parts) // 2  # interleaving i with i + half leaves the sums in order
-            parts = [self.builder.fadd(self._zip(a, b, 0), self._zip(a, b, 1)) for a, b in zip(parts[:half], parts[half:], strict=True)]
+            parts = [self.builder.fadd(self.zip(a, b, 0), self.zip(a, b, 1)) for a, b in zip(parts[:half], parts[half:], strict=True)]
         return parts[0]
 
     # control

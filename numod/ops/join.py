@@ -5,6 +5,7 @@ All of them work on one axis at a time: a tensor is seen as (A, n, B), with n th
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from ..errors import ShapeError, check
 from ..forms import casts, composite, run_elementwise, run_gather, scatter
 from ..kernel import elementwise, gather, layout
 from ..kernel.program import Program, Ref, Step
-from ..op import Op, Plan, register
+from ..op import Op, Plan, apply, register
 from ..spec import Spec
 from .reduce import scalar
 from .view import broadcast_to, slice_view
@@ -34,8 +35,14 @@ def resized(shape: tuple[int, ...], axis: int, extent: int) -> tuple[int, ...]:
 
 def along(x, axis: int, start: int, count: int, step: int = 1):
     """The view of ``count`` elements of one axis from ``start`` on, ``step`` apart."""
-    starts, steps = (0,) * x.ndim, (1,) * x.ndim
-    return slice_view(x, start=resized(starts, axis, start), count=resized(x.shape, axis, count), step=resized(steps, axis, step))
+    return apply(slice_view, (x,), _along(x.shape, axis, start, count, step))
+
+
+@functools.lru_cache(maxsize=4096)
+def _along(shape: tuple[int, ...], axis: int, start: int, count: int, step: int) -> tuple:
+    """The attributes of `slice_view` for a slice of one axis."""
+    ones = (1,) * len(shape)
+    return resized((0,) * len(shape), axis, start), resized(shape, axis, count), resized(ones, axis, step), None
 
 
 def place(a, i, b, x, row, first, pitch):
@@ -46,6 +53,8 @@ def place(a, i, b, x, row, first, pitch):
 def _placed(shape: tuple[int, ...], axis: int, size: int, start: int, step: int) -> tuple[list, tuple[int, int, int], list[int]]:
     """How `place` puts ``shape`` at start, start + step, ... of an axis of ``size``: shapes seen, index space and integers."""
     a, n, b = around(shape, axis)
+    if step == 1 and n * b == 1:
+        return [(1, a, 1)], (1, a, 1), [0, start, size]
     space = (a, 1, n * b) if step == 1 else (a, n, b)
     return [space], space, [size * b, start * b, step * b]
 
@@ -105,7 +114,9 @@ concat = register(
         _concat_infer,
         _concat_plan,
         either,
-        vjp={"x": lambda g, x_spec, axis, index: along(g, axis, sum(spec.shape[axis] for spec in x_spec[:index]), x_spec[index].shape[axis])},
+        vjp={
+            "x": lambda g, x_spec, axis, index: along(g, axis, sum(spec.shape[axis] for spec in x_spec[:index]), x_spec[index].shape[axis])
+        },
         ref=lambda *xs, axis: np.concatenate(xs, axis),
         sample=_concat_sample,
         errors=(
@@ -137,8 +148,9 @@ def _concat_runs(specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> 
 
 def _check_fits(name: str, shape: tuple[int, ...], axis: int, size: int, start: int, step: int) -> None:
     check(0 <= axis < len(shape), "{}: axis {} is out of range for shape {}", name, axis, shape)
-    last = start + (shape[axis] - 1) * step
-    check(step >= 1 and start >= 0 and (shape[axis] == 0 or last < size), "{}: {} elements from {} by {} do not fit in {}", name, shape[axis], start, step, size)
+    count = shape[axis]
+    fits = step >= 1 and start >= 0 and (count == 0 or start + (count - 1) * step < size)
+    check(fits, "{}: {} elements from {} by {} do not fit in {}", name, count, start, step, size)
 
 
 def _unslice_infer(x: Spec, *, axis: int, size: int, start: int, step: int) -> Spec:
@@ -236,7 +248,9 @@ set_axis = scatter(
     mode="set",
     onto_first=True,
     vjp={
-        "x": lambda g, v_spec, axis, start, step: set_axis(g, broadcast_to(scalar(0.0, g), shape=v_spec.shape), axis=axis, start=start, step=step),
+        "x": lambda g, v_spec, axis, start, step: set_axis(
+            g, broadcast_to(scalar(0.0, g), shape=v_spec.shape), axis=axis, start=start, step=step
+        ),
         "v": lambda g, v_spec, axis, start, step: along(g, axis, start, v_spec.shape[axis], step),
     },
     ref=_set_ref,

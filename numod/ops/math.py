@@ -143,7 +143,7 @@ def trunc(x):
     return math.trunc(x)
 
 
-@elementwise(ref=lambda x: np.copysign(np.floor(np.abs(x) + 0.5), x), vjp={"x": lambda g: zeros_like(g)}, kinks=tuple(k / 2 for k in range(-10, 11)))
+@elementwise(ref=lambda x: x if x.dtype.kind in "iu" else np.copysign(np.floor(np.abs(x) + 0.5), x), vjp={"x": lambda g: zeros_like(g)}, kinks=tuple(k / 2 for k in range(-10, 11)))
 def round(x):
     """The nearest integer; halves go away from zero."""
     return -math.floor(0.5 - x) if x < 0 else math.floor(x + 0.5)
@@ -212,10 +212,10 @@ def relu(x):
     return 0.0 if x < 0 else x
 
 
-@elementwise(ref=lambda g, out: np.where(out.real > 0, g, 0), vjp={"g": lambda g, out: relu_gradient(g, out)}, kinks=(0.0,))
-def relu_gradient(g, out):
+@elementwise(ref=lambda dy, y: np.where(y.real > 0, dy, 0), vjp={"dy": lambda g, y: relu_gradient(g, y)}, kinks=(0.0,))
+def relu_gradient(dy, y):
     """``g`` where ``out`` is positive, else 0."""
-    return g if out > 0 else 0.0
+    return dy if y > 0 else 0.0
 
 
 @elementwise(
@@ -231,17 +231,17 @@ def gelu(x):
 @elementwise(
     ref=lambda x: 0.5 * (1 + erf_ref(x / np.sqrt(2))) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi),
     takes="float",
-    vjp={"x": lambda g, x: mul(g, gelu_curvature(x))},
+    vjp={"x": lambda g, x: mul(g, mul(normal_density(x), sub(add(ones_like(x), ones_like(x)), mul(x, x))))},
 )
 def gelu_slope(x):
     """The derivative of `gelu`."""
     return 0.5 * (1.0 + math.erf(x * 0.7071067811865476)) + x * 0.3989422804014327 * math.exp(-0.5 * x * x)
 
 
-@elementwise(ref=lambda x: (2 - x * x) * np.exp(-x * x / 2) / np.sqrt(2 * np.pi), takes="float")
-def gelu_curvature(x):
-    """The second derivative of `gelu`."""
-    return (2.0 - x * x) * 0.3989422804014327 * math.exp(-0.5 * x * x)
+@elementwise(ref=lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi), takes="float", vjp={"x": lambda g, x, out: neg(mul(g, mul(x, out)))})
+def normal_density(x):
+    """``exp(-x**2 / 2) / sqrt(2 * pi)``, the density of the standard normal distribution."""
+    return 0.3989422804014327 * math.exp(-0.5 * x * x)
 
 
 @elementwise(

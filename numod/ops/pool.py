@@ -277,21 +277,10 @@ def avg_pool2d_gradient(p, a, b, dy, kh, kw, sh, sw, ph, pw, count_padding, heig
     return total
 
 
-@max_pool2d.fast("cpu")
-def _max_fast(specs, attrs, outputs):
-    return pool_kernel.program("maximum", specs, outputs[0], specs[0].shape, outputs[0].shape, attrs)
-
-
-@max_pool2d_gradient.fast("cpu")
-def _max_gradient_fast(specs, attrs, outputs):
-    return pool_kernel.program("maximum_gradient", specs, outputs[0], outputs[0].shape, specs[0].shape, attrs)
-
-
-@avg_pool2d.fast("cpu")
-def _average_fast(specs, attrs, outputs):
-    return pool_kernel.program("average", specs, outputs[0], specs[0].shape, outputs[0].shape, attrs)
-
-
-@avg_pool2d_gradient.fast("cpu")
-def _average_gradient_fast(specs, attrs, outputs):
-    return pool_kernel.program("average_gradient", specs, outputs[0], outputs[0].shape, specs[0].shape, attrs)
+for _op, _kernel in (
+    (max_pool2d, "maximum"),
+    (max_pool2d_gradient, "maximum_gradient"),
+    (avg_pool2d, "average"),
+    (avg_pool2d_gradient, "average_gradient"),
+):
+    _op.fast("cpu")(lambda specs, attrs, outputs, kernel=_kernel: pool_kernel.program(kernel, specs, outputs[0], attrs))

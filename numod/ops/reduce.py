@@ -115,8 +115,14 @@ def _arg(function, x, axis, keepdims):
     return found.reshape([1 if i in axis else n for i, n in enumerate(x.shape)]) if keepdims else found
 
 
+def _prod_others_ref(x, axis):
+    zeros = np.sum(x == 0, axis=axis, keepdims=True)
+    product = np.prod(np.where(x == 0, 1, x), axis=axis, keepdims=True)
+    return np.where(zeros == 0, product / x, np.where((zeros == 1) & (x == 0), product, 0))
+
+
 @rowwise(
-    ref=lambda x, axis: np.prod(x, axis=axis, keepdims=True) / x,
+    ref=_prod_others_ref,
     per="element",
     takes="float",
     domain=(0.5, 2.0),

@@ -164,23 +164,28 @@ def _slice_sample(draw):
     starts = tuple(draw.integer(0, extent) for extent in shape)
     steps = tuple(draw.integer(1, 3) for _ in shape)
     counts = tuple(draw.integer(0, max(0, -(-(n - a) // s))) for n, a, s in zip(shape, starts, steps, strict=True))
-    return (draw.array(shape),), {"start": starts, "count": counts, "step": steps}
+    shape_given = tuple(n for n in counts if n != 1) if draw.boolean() else None
+    return (draw.array(shape),), {"start": starts, "count": counts, "step": steps, "shape": shape_given}
 
 
-def _slice_ref(x, start, count, step):
-    return x[tuple(slice(a, a + n * s if n else a, s) for a, n, s in zip(start, count, step, strict=True))]
+def _slice_ref(x, start, count, step, shape):
+    part = x[tuple(slice(a, a + n * s if n else a, s) for a, n, s in zip(start, count, step, strict=True))]
+    return part if shape is None else part.reshape(shape)
 
 
-@view(
-    ref=_slice_ref,
-    attrs={"start": None, "count": None, "step": None},
-    vjp={"x": lambda g, x_spec, start, step: _table("unslice")(g, shape=x_spec.shape, start=start, step=step)},
-    sample=_slice_sample,
-)
-def slice_view(x, *, start, count, step):
-    """``count`` elements of each axis from ``start`` on, ``step`` (at least 1) apart."""
+def _slice_gradient(g, x_spec, start, count, step):
+    return _table("unslice")(reshape(g, shape=count), shape=x_spec.shape, start=start, step=step)
+
+
+@view(ref=_slice_ref, attrs={"start": None, "count": None, "step": None, "shape": None}, vjp={"x": _slice_gradient}, sample=_slice_sample)
+def slice_view(x, *, start, count, step, shape=None):
+    """``count`` elements of each axis from ``start`` on, ``step`` (at least 1) apart; seen in ``shape``, which may differ by axes of extent 1."""
     for axis, (extent, a, n, s) in enumerate(zip(x.shape, start, count, step, strict=True)):
         check(s >= 1 and 0 <= a <= extent and (n == 0 or a + (n - 1) * s < extent), "slice: axis {} of size {}: {} elements from {} by {}", axis, extent, n, a, s)
     offset = sum(a * stride for a, stride in zip(start, x.strides, strict=True)) if 0 not in count else 0
     strides = tuple(stride * s for stride, s in zip(x.strides, step, strict=True))
-    return Spec.of(tuple(count), x.dtype, x.device, strides), offset * x.dtype.itemsize
+    part = Spec.of(tuple(count), x.dtype, x.device, strides)
+    if shape is not None:
+        check([n for n in shape if n != 1] == [n for n in count if n != 1], "slice: cannot see shape {} as {}", count, shape)
+        part = reshape.code(part, shape=shape)[0]
+    return part, offset * x.dtype.itemsize

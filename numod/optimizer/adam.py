@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, check_at_least
+from .optimizer import Optimizer, assign, check_at_least
 
 
 class Adam(Optimizer):
@@ -53,5 +53,7 @@ class Adam(Optimizer):
             if param.grad is None:
                 continue
             kept = [self._state[param][name] for name in ("exp_avg", "exp_avg_sq", "step")]
-            for old, new in zip([param, *kept], update.adam(param, param.grad, *kept, *settings), strict=True):
-                old._reset(new)
+            new, *changed = update.adam(param, param.grad, *kept, *settings)
+            assign(param, new)
+            for old, value in zip(kept, changed, strict=True):
+                old._reset(value)

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import check
-from ..tape import paused
 from ..tensor import Parameter, Tensor
 
 
@@ -76,11 +75,8 @@ class Optimizer(ABC):
 
     def _add_state(self, param: Parameter, state_name: str, initializer: float | np.ndarray | Tensor | None = None) -> None:
         """Keep a tensor for ``param``: zeros of its shape, or what ``initializer`` holds (a number makes a tensor without axes)."""
-        if initializer is None:
-            state = Tensor(np.zeros(param.shape), dtype=param.dtype, device=param.device)
-        else:
-            state = Tensor(initializer, device=param.device)
-        self._state.setdefault(param, {})[state_name] = state
+        value, dtype = (np.zeros(param.shape), param.dtype) if initializer is None else (initializer, None)
+        self._state.setdefault(param, {})[state_name] = Tensor(value, dtype=dtype, device=param.device)
 
     def step(self) -> Self:
         """Change every parameter that has a gradient; returns the optimizer, so that ``step().clear_grad()`` can follow."""
@@ -88,9 +84,8 @@ class Optimizer(ABC):
         for param in self._params():
             if param.grad is not None:
                 check(param.grad.shape == param.shape, "{}: gradient of shape {} for {}", where, param.grad.shape, param.shape)
-        with paused():
-            for group in self.param_groups:
-                self._updates(group)
+        for group in self.param_groups:
+            self._updates(group)
         return self
 
     def clear_grad(self) -> None:
@@ -164,6 +159,13 @@ def _listed(params: Any) -> list:
     if isinstance(params, (str, Tensor)) or not isinstance(params, Iterable):
         raise TypeError(f"Optimizer: params must be a Parameter, a dict or an iterable of them, got {type(params).__name__}")
     return list(params)
+
+
+def assign(param: Parameter, value: Tensor) -> None:
+    """Give a parameter its new value. To a GradManager that is recording it stays the tensor that it attached."""
+    origin = param._node, param._index
+    param._reset(value)
+    param._node, param._index = origin
 
 
 def check_at_least(name: str, least: float, **settings: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, check_at_least
+from .optimizer import Optimizer, assign, check_at_least
 
 
 class SGD(Optimizer):
@@ -55,4 +55,4 @@ class SGD(Optimizer):
                 velocity = self._state[param]["momentum_buffer"]
                 new, changed = update.momentum_sgd(param, param.grad, velocity, lr, momentum, weight_decay, self.nesterov)
                 velocity._reset(changed)
-            param._reset(new)
+            assign(param, new)

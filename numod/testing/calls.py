@@ -43,12 +43,12 @@ class Call:
     def accepted(self) -> bool:
         """Whether the op takes inputs of these dtypes."""
         try:
-            self.run() if self.op.function else self._converted()
+            self.run() if self.op.function else self.converted()
         except DTypeError:
             return False
         return True
 
-    def _converted(self) -> tuple[np.ndarray, ...]:
+    def converted(self) -> tuple[np.ndarray, ...]:
         """The inputs in the dtypes that the op computes in."""
         tensors = self.tensors()
         found = self.op.infer(*[tensor._spec for tensor in tensors], **{**self.op.attrs, **self.attrs})
@@ -56,7 +56,7 @@ class Call:
 
     def reference(self, inputs: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """What the NumPy reference gives for the inputs, or for arrays in their place; narrow numbers are widened first."""
-        arrays = self._converted() if inputs is None else inputs
+        arrays = self.converted() if inputs is None else inputs
         arrays = [x.astype(_WIDER.get(str(x.dtype), x.dtype)) for x in arrays]
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)  # NumPy warns of empty means

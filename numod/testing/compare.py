@@ -37,7 +37,7 @@ def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.nd
         size = np.max(np.stack(np.broadcast_arrays(*sizes)), axis=0)
         return [ULPS * (eps * (np.abs(want) + size) + tiny) for want in wants]
     random = np.random.default_rng(0)
-    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.inputs]
+    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.converted()]
     shaken = call.reference(changed(wide, lambda x: x + eps * _largest(x) * random.uniform(-1, 1, x.shape)))
     return [ULPS * (eps * _largest(want) + _apart(want, moved) + tiny) for want, moved in zip(wants, shaken, strict=True)]
 

@@ -25,7 +25,7 @@ class Draw:
 
     dtype:    what arrays are of when the sample names no dtype.
     plain:    operands have one shape, without axes of extent 0 or 1: one kernel then serves all draws.
-    distinct: no two elements of an array are equal, and none is a round number.
+    distinct: no two elements are equal, nor nearly so, and none is a round number.
     edge:     "zero" or "scalar": shapes get an axis of extent 0, or have no axes, where the sample allows it.
     most:     no side of a shape is longer.
     """
@@ -36,6 +36,7 @@ class Draw:
     distinct: bool = False
     edge: str = ""
     most: int = 3 if config.interpret else 64
+    _arrays: int = 0
 
     def integer(self, low: int, high: int) -> int:
         """An int in [low, high]."""
@@ -70,7 +71,8 @@ class Draw:
 
     def random(self) -> np.random.Generator:
         """A source of random numbers with a drawn seed."""
-        return np.random.default_rng(self.data.draw(st.integers(0, 2**32 - 1)))
+        self._arrays += 1
+        return np.random.default_rng([self.data.draw(st.integers(0, 2**32 - 1)), self._arrays if self.distinct else 0])
 
     def array(self, shape: Shape, dtype: Any = None, low: float = -4.0, high: float = 4.0) -> np.ndarray:
         """Numbers in [low, high], of ``self.dtype`` unless told otherwise.
@@ -84,11 +86,15 @@ class Draw:
         if dtype.kind in "iu":
             info = np.iinfo(dtype)
             return random.integers(max(math.ceil(low), info.min), min(math.floor(high), info.max), shape, dtype, endpoint=True)
+        if self.distinct:
+            size = math.prod(shape)
+            places = random.permutation(size).reshape(shape) + random.uniform(0.2, 0.8, shape)
+            return (low + (high - low) * places / max(size, 1)).astype(dtype)
         values = random.uniform(low, high, shape)
         anchor = min(max(0.0, low), high)
         scale = np.where(random.random(shape) < 1 / 3, 10.0 ** -random.uniform(0, 4, shape), 1.0)
         values = anchor + (values - anchor) * scale
-        if not self.distinct and random.random() < 0.2:
+        if random.random() < 0.2:
             values = np.clip(np.rint(values), low, high)
         return np.clip(values.astype(dtype), dtype.type(low), dtype.type(high))
 
