@@ -12,7 +12,8 @@ from numod.ops import conv as _  # noqa: F401 (fills the table)
 
 LANES = [lanes for lanes in (16, 8, 4) if 4 * lanes <= vector_bytes()]
 PLANNERS = {"conv": conv.forward, "conv_data_gradient": conv.data_gradient, "conv_weight_gradient": conv_weight.weight_gradient}
-KERNELS = 6  # different tiles that a test may compile, a quarter of a second each
+KERNELS = 7  # that a test may compile, a quarter of a second each
+LIMITS = {"FRAMES": conv.FRAMES, "WINDOW": conv.WINDOW, "VECTORS": conv_weight.VECTORS}
 
 
 def geometry(random: np.random.Generator):
@@ -35,41 +36,63 @@ def geometry(random: np.random.Generator):
             return (images, groups * inputs, *size), (groups * outputs, inputs, *taps), attrs
 
 
-def compare(random, op: str, x_shape, w_shape, attrs, bias=False, **choices):
-    """Compare one program with NumPy."""
-    make, forward = PLANNERS[op], TABLE["conv"].ref
+def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = False):
+    """Run a program and compare with NumPy."""
     x, w = (random.standard_normal(shape).astype("float32") for shape in (x_shape, w_shape))
-    start = random.standard_normal(w_shape[0]).astype("float32")
-    if op == "conv":
-        program, inputs, shape = make(x_shape, w_shape, bias, **attrs, **choices), [x, w, *[start] * bias], {}
-        after = start.reshape(-1, *[1] * (len(x_shape) - 2)) * bias
-    else:
-        program, after = make(x_shape, w_shape, **attrs, **choices), 0.0
-        dy = random.standard_normal(forward(np.zeros(x_shape), np.zeros(w_shape), **attrs).shape).astype("float32")
+    inputs, shape, start = [x, w], {}, np.zeros(1, "float32")
+    if bias:
+        start = random.standard_normal(w_shape[0]).astype("float32")
+        inputs.append(start)
+    if op != "conv":
+        dy = random.standard_normal(TABLE["conv"].ref(x, w, **attrs).shape).astype("float32")
         inputs, shape = ([dy, w], {"shape": x_shape}) if op == "conv_data_gradient" else ([dy, x], {"shape": w_shape})
     (made,) = outcome(program, inputs, random)
     first, second = (value.astype("float64") for value in inputs[:2])
+    after = start.astype("float64").reshape(-1, *[1] * (len(x_shape) - 2))
     wanted = TABLE[op].ref(first, second, **shape, **attrs) + after
     sizes = TABLE[op].ref(np.abs(first), np.abs(second), **shape, **attrs) + np.abs(after)
     terms = TABLE[op].ref(np.ones_like(first), np.ones_like(second), **shape, **attrs)
     difference = np.abs(np.frombuffer(made, "float32").reshape(wanted.shape) - wanted)
     bound = (terms + 20) * 2.0**-24 * sizes  # of any order of summation; parts of dw are summed once more
-    assert (difference <= bound).all(), (op, x_shape, w_shape, attrs, bias, choices, difference.max())
+    assert (difference <= bound).all(), (op, x_shape, w_shape, attrs, bias, program.steps[-1].kernel.key, difference.max())
 
 
 @pytest.mark.parametrize("op", PLANNERS)
-@pytest.mark.parametrize("mode", [BY_ROW, BY_IMAGE])
 @pytest.mark.parametrize("lanes", LANES)
-def test_random_geometries(op, lanes, mode):
+def test_random_geometries(op, lanes, monkeypatch):
     random = np.random.default_rng(lanes)
-    kernels = set()
+    kernels: set[tuple] = set()
     done = 0
-    while done < 25:
+    while done < 50:
+        # Small convolutions meet what is there for large ones: images and outputs that are done part by part.
+        for module, name, few in ((conv, "FRAMES", 20_000), (conv_weight, "FRAMES", 20_000), (conv, "WINDOW", 2000), (conv_weight, "VECTORS", 3)):
+            monkeypatch.setattr(module, name, int(random.choice((LIMITS[name], few))))
         x_shape, w_shape, attrs = geometry(random)
-        bias = {"bias": bool(random.integers(2))} if op == "conv" else {}
-        program = PLANNERS[op](x_shape, w_shape, **bias, **attrs, lanes=lanes, mode=mode)
+        choices = {**attrs, "lanes": lanes, "mode": int(random.choice((BY_ROW, BY_IMAGE)))}
+        if op == "conv":
+            choices["bias"] = bool(random.integers(2))
+        program = PLANNERS[op](x_shape, w_shape, **choices)
         needed = kernels | {step.kernel.key for step in program.steps}
         if len(needed) <= KERNELS:
             kernels = needed
-            compare(random, op, x_shape, w_shape, attrs, **bias, lanes=lanes, mode=mode)
+            compare(random, op, program, x_shape, w_shape, attrs, choices.get("bias", False))
             done += 1
+
+
+@pytest.mark.parametrize("op", PLANNERS)
+def test_chosen_ways(op):
+    """What the planner chooses by itself, for the layers of a small network on digits and for large planes."""
+    random = np.random.default_rng(0)
+    same = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    cases = [((64, 1, 28, 28), (10, 1, 5, 5), same), ((64, 10, 12, 12), (20, 10, 5, 5), same), ((2, 1, 90, 110), (5, 1, 3, 3), same)]
+    for x_shape, w_shape, attrs in cases:
+        bias = (True,) if op == "conv" else ()
+        compare(random, op, PLANNERS[op](x_shape, w_shape, *bias, **attrs), x_shape, w_shape, attrs, *bias)
+
+
+def test_what_is_left_to_the_generic_form():
+    for axes, x_shape, w_shape in ((2, (0, 1, 3, 3), (1, 1, 1, 1)), (2, (1, 1, 3, 3), (1, 1, 4, 4)), (4, (1, 1, 3, 3, 3, 3), (1, 1, 1, 1, 1, 1))):
+        attrs = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1}
+        assert conv.forward(x_shape, w_shape, False, **attrs) is None
+        assert conv.data_gradient(x_shape, w_shape, **attrs) is None
+        assert conv_weight.weight_gradient(x_shape, w_shape, **attrs) is None

@@ -1,4 +1,4 @@
-"""Reading and writing parts of a tensor: ``x[index]``, ``x[index] = v``, gather, scatter, one-hot, embedding.
+"""Reading and writing parts of a tensor: ``x[index]`` and ``x[index] = v``.
 
 An index is taken apart once. Its basic part (integers, slices, None, Ellipsis) is a view, with what runs backwards turned round by `take`; the
 arrays, lists, masks and tensors in it are made one index tensor into one axis of that view. Writing goes the same way back.
@@ -135,9 +135,7 @@ def _basic(shape: tuple[int, ...], key: tuple) -> Basic:
     used = sum(item is not None and item is not Ellipsis for item in key)
     if used > len(shape):
         raise KernelIndexError(f"index: {used} indices for {len(shape)} axes")
-    if key.count(Ellipsis) > 1:
-        raise KernelIndexError("index: more than one Ellipsis")
-    key = (*key, Ellipsis) if Ellipsis not in key else key
+    key = _with_ellipsis(key)
     at = key.index(Ellipsis)
     starts: list[int] = []
     counts: list[int] = []
@@ -159,14 +157,21 @@ def _basic(shape: tuple[int, ...], key: tuple) -> Basic:
                 raise ValueError("index: the step of a slice must not be 0")
             places = range(size)[slice(*item)]
             result.append(len(places))
-        if places.step < 0:
+        several = len(places) > 1
+        if several and places.step < 0:
             turned.append(axis)
             places = places[::-1]
         starts.append(places.start if places else 0)
         counts.append(len(places))
-        steps.append(places.step)
+        steps.append(places.step if several else 1)
     plain = tuple(counts) == tuple(result) == shape and not turned
     return Basic(tuple(starts), tuple(counts), tuple(steps), tuple(turned), tuple(result), plain)
+
+
+def _with_ellipsis(key: tuple) -> tuple:
+    if key.count(Ellipsis) > 1:
+        raise KernelIndexError("index: more than one Ellipsis")
+    return key if Ellipsis in key else (*key, Ellipsis)
 
 
 def _read(inp: Tensor, basic: Basic) -> Tensor:
@@ -272,20 +277,20 @@ def _advanced(inp: Tensor, index: Any) -> tuple[Advanced, Tensor]:
 def _arranged(shape: tuple[int, ...], key: tuple) -> Advanced:
     """What an index means for a shape, with ("pick", width) in it for each index tensor; a width of 0 makes a new axis to pick from."""
     used = sum(item[1] if _is_pick(item) else item is not None and item is not Ellipsis for item in key)
-    if not any(item is Ellipsis for item in key):
-        key = (*key, Ellipsis)
     parts: list = []
-    picks = []
-    joint = []  # for each item, whether it takes part in the result's indexed axes
+    picks: list[tuple[int, ...]] = []
+    joint: list[bool] = []  # for each item, whether it takes part in the result's indexed axes
     position = 0
-    for item in key:
-        bits = [FULL] * item[1] or [None] if _is_pick(item) else [FULL] * (len(shape) - used) if item is Ellipsis else [item]
-        integer = isinstance(item, int)
+    for item in _with_ellipsis(key):
+        bits: list = [item]
         if _is_pick(item):
+            bits = [FULL] * item[1] or [None]
             picks.append(tuple(range(position, position + len(bits))))
-        joint.append(integer or _is_pick(item))
+        elif item is Ellipsis:
+            bits = [FULL] * (len(shape) - used)
         parts += bits
-        position += 0 if integer else len(bits)
+        joint.append(_is_pick(item) or isinstance(item, int))
+        position += 0 if isinstance(item, int) else len(bits)
     basic = _basic(shape, tuple(parts))
     chosen = [axis for axes in picks for axis in axes]
     rest = [axis for axis in range(len(basic.shape)) if axis not in chosen]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import platform
@@ -40,6 +40,12 @@ def folder() -> pathlib.Path:
     return pathlib.Path(platformdirs.user_cache_dir("numod")) / "kernels"
 
 
+def _version(package: str) -> str:
+    """What a package's version file says; importing numba would take half a second, `importlib.metadata` 15 ms."""
+    spec = importlib.util.find_spec(package)
+    return pathlib.Path(spec.origin).with_name("_version.py").read_text() if spec and spec.origin else "missing"
+
+
 @functools.cache
 def toolchain() -> bytes:
     """Digest of everything that turns a kernel's key into machine code, but for the key itself."""
@@ -47,8 +53,8 @@ def toolchain() -> bytes:
     for file in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         digest.update(file.name.encode() + file.read_bytes())
     facts = (
-        importlib.metadata.version("numba"),
-        importlib.metadata.version("llvmlite"),
+        _version("numba"),
+        _version("llvmlite"),
         sys.version_info[:2],
         platform.machine(),
         sys.platform,
@@ -85,6 +91,11 @@ def _warn(reason: str) -> None:
     warnings.warn(f"numod: the kernel cache is off, kernels are compiled anew in each process: {reason}", stacklevel=3)
 
 
+def _sealed(name: str, body: bytes) -> bytes:
+    """The content of the file ``name``; the name counts, so that files cannot be exchanged."""
+    return MAGIC + hashlib.sha256(name.encode() + body).digest() + body
+
+
 def read(name: str) -> bytes | None:
     """The object file stored under ``name``, or None if there is none that is whole."""
     if not _trusted():
@@ -94,9 +105,7 @@ def read(name: str) -> bytes | None:
     except OSError:
         return None
     body = data[len(MAGIC) + 32 :]
-    if data[: len(MAGIC)] != MAGIC or hashlib.sha256(body).digest() != data[len(MAGIC) : len(MAGIC) + 32]:
-        return None
-    return body
+    return body if data == _sealed(name, body) else None
 
 
 def write(name: str, body: bytes) -> None:
@@ -106,7 +115,7 @@ def write(name: str, body: bytes) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=folder(), prefix=".")
         with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + hashlib.sha256(body).digest() + body)
+            file.write(_sealed(name, body))
         os.replace(temporary, folder() / name)
     except OSError as error:
         _warn(f"cannot write to {folder()}: {error}")

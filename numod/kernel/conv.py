@@ -148,13 +148,13 @@ def _steps(
     chunk_vectors, chunk_tiles = _pieces(c, tile, source, blocks, vectors, tiles)
     chunks, tile_chunks = divide(vectors, chunk_vectors), divide(tiles, chunk_tiles)
     table = tables(c, tile, source, chunk_vectors)
-    scratch_row = divide(chunk_vectors, lanes) * lanes * lanes * SIZE
+    scratch_row = divide(chunk_vectors, lanes) * lanes * lanes * SIZE if tile.mode == BY_IMAGE else 0
     at_once = blocks
     if source.framed:
         at_once = max(1, min(blocks, FRAMES // source.block), divide(min(TASKS, blocks), chunks * tile_chunks * c.groups))
         frames = Ref("tmp", 0, at)
         at += divide(at_once * source.block + lanes * SIZE, LINE) * LINE
-    convolve = Kernel(("conv", lanes, tile.rows, tile.places, tile.mode), "numod.kernel.conv_simd:convolve")
+    convolve = Kernel(("conv", lanes, tile.rows, tile.places), "numod.kernel.conv_simd:convolve")
     for first in range(0, blocks, at_once):
         count = min(at_once, blocks - first)
         if source.framed:
@@ -168,9 +168,8 @@ def _steps(
             *(count, first, c.images, scratch_row),
         )
         tasks = chunks * tile_chunks * count * c.groups
-        scratch = scratch_row * tile.rows if tile.mode == BY_IMAGE else 0
         work = count * c.groups * c.outputs * c.inputs * prod(c.out) * prod(c.taps)
-        steps.append(Step(convolve, tasks, words, max(1, tasks // TASKS) if work >= SERIAL else 0, scratch))
+        steps.append(Step(convolve, tasks, words, max(1, tasks // TASKS) if work >= SERIAL else 0, scratch_row * tile.rows))
     return steps, at
 
 

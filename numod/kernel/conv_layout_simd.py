@@ -118,14 +118,12 @@ def pack_weights() -> Callable:
             output = min(index % tiles * rows, outputs - rows)
             start = index // tiles * group_step + output * output_step + first
             at = index * (taps_d * taps_h * taps_w * inputs * rows)
-            for d in range(taps_d):
-                for h in range(taps_h):
-                    for w in range(taps_w):
-                        here = start + d * step_d + h * step_h + w * step_w
-                        for i in range(inputs):
-                            for row in range(rows):
-                                packed[at + row] = weights[here + i * input_step + row * output_step]
-                            at += rows
+            for tap in range(taps_d * taps_h * taps_w):
+                here = start + tap // (taps_h * taps_w) * step_d + tap // taps_w % taps_h * step_h + tap % taps_w * step_w
+                for i in range(inputs):
+                    for row in range(rows):
+                        packed[at + row] = weights[here + i * input_step + row * output_step]
+                    at += rows
 
     return kernel
 

@@ -73,7 +73,7 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
     return emit
 
 
-def convolve(lanes: int, rows: int, places: int, by_image: int) -> Callable:
+def convolve(lanes: int, rows: int, places: int) -> Callable:
     """The range counts (chunk of output places, chunk of channel tiles, block of images, group), in this order."""
     tiles = native(f"conv_tiles.{lanes}.{rows}x{places}", 11, _tiles(lanes, rows, places))
     transpose_block = transposer(lanes, "float32", False)
@@ -82,6 +82,7 @@ def convolve(lanes: int, rows: int, places: int, by_image: int) -> Callable:
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, source_block, source_channel, inputs, outputs, groups = words(args, 0, 10)
         tile_weights, output_plane, valid, tile_count, chunk_tiles, tile_chunks, blocks, block0, images, scratch_row = words(args, 10, 10)
+        by_image = scratch_row > 0  # then results are transposed on the way out
         for task in range(begin, end):
             group, block = task % groups, task // groups % blocks
             task //= groups * blocks

@@ -98,12 +98,12 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
         words = (
             *(x_ref, dy_ref, Ref("tmp"), offsets),
             *(x.block, x.channel * c.inputs, dy_block, dy_channel),
-            *(*c.out[:2], *x.place),
+            *(*c.out[:2], *x.place[:2], x.place[2] * (1 if by_image else lanes)),
             *((c.out[2], 0) if by_image else divmod(c.out[2], lanes)),
             *(c.outputs, c.groups, row_tiles, tap_tiles),
             *(count, parts, divide(VECTORS, per_block), int(first > 0)),
         )
-        kernel = Kernel(("conv_weight", lanes, rows, taps, mode), "numod.kernel.conv_weight_simd:accumulate")
+        kernel = Kernel(("conv_weight", lanes, rows, taps), "numod.kernel.conv_weight_simd:accumulate")
         steps.append(Step(kernel, parts * c.groups * row_tiles, words, 1))
     words = (Ref("tmp"), Ref("out"), rows, taps, parts, part_bytes, c.outputs, columns, tile_bytes)
     kernel = Kernel(("conv_weight_sum",), "numod.kernel.conv_weight_simd:add_parts")

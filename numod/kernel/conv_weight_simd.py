@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from numba.core import types
 
-from .correlation import BY_IMAGE, SIZE
+from .correlation import SIZE
 from .intrinsics import pointer
 from .simd import Emit, Vectors, native, word, words
 
 
-def _tiles(lanes: int, rows: int, taps: int, by_image: bool) -> Emit:
+def _tiles(lanes: int, rows: int, taps: int) -> Emit:
     """sums[row, tap] (+)= sum over blocks, planes, rows and vectors of dy[row] * x[tap], for ``count`` tiles of taps.
 
     The outputs of dy lie one after the other; ``tail`` values that do not fill a vector end a row.
@@ -61,8 +61,7 @@ def _tiles(lanes: int, rows: int, taps: int, by_image: bool) -> Emit:
             def line(state):
                 x_line, *others = state
                 _, *others = v.loop(full, [x_line, *others], vector)
-                if not by_image:
-                    _, *others = v.loop(has_tail, [builder.add(x_line, builder.mul(full, x_step)), *others], rest)
+                _, *others = v.loop(has_tail, [builder.add(x_line, builder.mul(full, x_step)), *others], rest)
                 return [builder.add(x_line, x_row), *others]
 
             def plane(state):
@@ -90,18 +89,15 @@ def _tiles(lanes: int, rows: int, taps: int, by_image: bool) -> Emit:
     return emit
 
 
-def accumulate(lanes: int, rows: int, taps: int, mode: int) -> Callable:
+def accumulate(lanes: int, rows: int, taps: int) -> Callable:
     """Partial sums: the range counts (part of the images, group, tile of output channels), in this order."""
-    by_image = mode == BY_IMAGE
-    tiles = native(f"conv_weight_tiles.{lanes}.{rows}x{taps}.{mode}", 17, _tiles(lanes, rows, taps, by_image))
+    tiles = native(f"conv_weight_tiles.{lanes}.{rows}x{taps}", 17, _tiles(lanes, rows, taps))
     tile_bytes = (rows * taps + lanes - 1) // lanes * lanes * SIZE
 
     def kernel(begin, end, args, scratch):
         x, dy, sums, offsets, x_block, x_group, dy_block, dy_channel, planes, lines = words(args, 0, 10)
         x_plane, x_row, x_step, full, tail, outputs, groups, row_tiles, tap_tiles = words(args, 10, 9)
         blocks, parts, at_once, add = words(args, 19, 4)
-        if not by_image:
-            x_step *= lanes
         for task in range(begin, end):
             group = task // row_tiles % groups
             part = task // (row_tiles * groups)

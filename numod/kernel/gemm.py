@@ -10,9 +10,9 @@ from __future__ import annotations
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step
 
-COLUMN_VECTORS = 2
+ROWS = 6  # of a register tile
 DEPTH = 384  # of a chunk: a panel of B (2 vectors wide) stays in the first-level cache
-ROWS = 240  # of a block at most: its part of A (ROWS x DEPTH) stays in the second-level cache
+BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
 TASKS = 16  # aim for at least this many blocks, so that threads end together ...
 TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
 PACK_WORK = 1 << 22  # repacking pays from about 160^3
@@ -23,20 +23,20 @@ def _divide(count: int, by: int) -> int:
     return -(-count // by)
 
 
-def tile_rows(lanes: int, real: str) -> int:
-    """Rows of the largest register tile: 2 vectors per row, some registers left for B and the broadcast."""
-    return 14 if registers(lanes * SIZES[real]) == 32 else 6
+def column_vectors(lanes: int, real: str) -> int:
+    """Vectors of columns of the widest register tile; some registers are left for B and the broadcast of A."""
+    return 4 if registers(lanes * SIZES[real]) == 32 else 2
 
 
-def _blocks(batch: int, m: int, n: int, k: int, rows: int, panel: int) -> tuple[int, int]:
+def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
     """Rows and columns of a block: the rows of A in cache, columns split only if rows alone do not give enough blocks."""
     wanted = max(1, min(TASKS, batch * m * n * k // TASK_WORK))
-    row_block, column_block = min(m, ROWS), n
+    row_block, column_block = min(m, BLOCK_ROWS), n
     split = _divide(wanted, batch)
     if split > _divide(m, row_block):
-        tiles = _divide(m, rows)
+        tiles = _divide(m, ROWS)
         row_block = _divide(m, tiles) * _divide(tiles, min(split, tiles)) if tiles > 1 else m
-        row_block = min(row_block, m, ROWS)
+        row_block = min(row_block, m, BLOCK_ROWS)
         columns = _divide(split, _divide(m, row_block))
         column_block = _divide(_divide(n, panel), columns) * panel
     return row_block, column_block
@@ -69,13 +69,13 @@ def program(
     b_batch = k * n if b_batch is None else b_batch
     if batch > 1 and b_batch == 0 and a_batch == m * k and not transpose_a:
         batch, m, a_batch = 1, batch * m, batch * m * k
-    rows, panel = tile_rows(lanes, real), COLUMN_VECTORS * lanes
+    panel = column_vectors(lanes, real) * lanes
     a_row, a_step = (1, m) if transpose_a else (k, 1)
     b_step, b_column = (1, k) if transpose_b else (n, 1)
     large = m * n * k >= PACK_WORK
     steps, workspace, b_source = [], 0, Ref("in", 1)
     b_words = (b_step * size, panel * size, b_batch * size)
-    if transpose_b or (large and m > rows):
+    if transpose_b or (large and m > ROWS):
         matrices = 1 if b_batch == 0 else batch
         panels = _divide(n, panel)
         workspace = matrices * panels * panel * k * size
@@ -84,7 +84,7 @@ def program(
         steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), matrices * panels, words, grain))
         b_source = Ref("tmp")
         b_words = (panel * size, panel * k * size, panels * panel * k * size if b_batch else 0)
-    row_block, column_block = _blocks(batch, m, n, k, rows, panel)
+    row_block, column_block = _blocks(batch, m, n, k, panel)
     depth = min(k, _divide(k, _divide(k, DEPTH)))
     pack_row = scratch = 0
     if large and min(column_block, n) > 4 * panel:
@@ -100,6 +100,6 @@ def program(
         pack_row,
     )
     blocks = batch * _divide(m, row_block) * _divide(n, column_block)
-    multiply = Kernel(("gemm", lanes, rows, real), "numod.kernel.gemm_simd:multiply")
+    multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
     steps.append(Step(multiply, blocks, words, 1, scratch))
     return Program((batch * m * n * size,), 3 if bias else 2, tuple(steps), workspace)

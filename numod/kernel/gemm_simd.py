@@ -1,6 +1,6 @@
 """Builders of the matrix product's kernels (see `gemm` for how they are put together).
 
-C is made of register tiles of up to ``rows`` rows and 2 vectors of columns. A tile walks once over the depth and does for
+C is made of register tiles of up to 6 rows and 1, 2 or 4 vectors of columns. A tile walks once over the depth and does for
 each step one vector load of B per vector and one broadcast of A per row.
 """
 
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .gemm import ROWS, column_vectors
 from .simd import REALS, Emit, Vectors, family, native, word, words
-
-COLUMN_VECTORS = 2
 
 
 def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
@@ -107,13 +106,15 @@ def transposer(lanes: int, real: str, whole: bool):
     return native(f"transpose_block.{lanes}{real}{int(whole)}", 6, _transpose_block(lanes, real, whole))
 
 
-def multiply(lanes: int, rows: int, real: str) -> Callable:
+def multiply(lanes: int, real: str) -> Callable:
     """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns."""
     size = REALS[real][1]
-    tiles = {(r - 1) * COLUMN_VECTORS + c - 1: _tile(lanes, real, r, c) for r in range(1, rows + 1) for c in range(1, COLUMN_VECTORS + 1)}
-    tile = family(f"gemm_tile.{lanes}{real}.{rows}", 12, tiles)
+    columns = column_vectors(lanes, real)
+    widths = columns.bit_length()  # tiles are 1, 2, (4) vectors wide
+    tiles = {widths * r + w: _tile(lanes, real, r + 1, 1 << w) for r in range(ROWS) for w in range(widths)}
+    tile = family(f"gemm_tile.{lanes}{real}", 12, tiles)
     copy_rows = copier(lanes, real)
-    panel = COLUMN_VECTORS * lanes
+    panel = columns * lanes
 
     def kernel(begin, end, args, scratch):
         a, b, c, bias, has_bias, m, n, k = words(args, 0, 8)
@@ -127,7 +128,7 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
             i0 = block // column_blocks % row_blocks * row_block
             j0 = block % column_blocks * column_block
             height, j1 = min(row_block, m - i0), min(column_block, n - j0)
-            row_tiles = (height + rows - 1) // rows
+            row_tiles = (height + ROWS - 1) // ROWS
             for chunk in range((k + depth_block - 1) // depth_block):
                 p = chunk * depth_block
                 depth = min(depth_block, k - p)
@@ -140,20 +141,23 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
                         copy_rows((block_a, a_step, scratch, pack_row, depth, height))
                         block_step = pack_row
                     block_a = scratch
-                for j in range(0, j1, panel):
-                    width = min(panel, j1 - j)
-                    vectors = (width + lanes - 1) // lanes
-                    b_here = b + batch * b_batch + (j0 + j) // panel * b_panel + p * b_step
-                    c_here = c + ((batch * m + i0) * n + j0 + j) * size
+                j = 0
+                while j < j1:
+                    vectors = (j1 - j + lanes - 1) // lanes
+                    level = 2 if widths == 3 and vectors > 3 else 1 if vectors > 1 else 0
+                    width = min(lanes << level, j1 - j)
+                    column = j0 + j
+                    b_here = b + batch * b_batch + column // panel * b_panel + column % panel * size + p * b_step
+                    c_here = c + ((batch * m + i0) * n + column) * size
                     start, start_row = (c_here, n * size) if p else (bias, 0)
                     if has_bias and not p:
-                        start += (j0 + j) * size
+                        start += column * size
                     i = 0
                     for t in range(row_tiles):
                         count = (height - i + row_tiles - t - 1) // (row_tiles - t)
                         tile(
                             (
-                                (count - 1) * COLUMN_VECTORS + vectors - 1,
+                                (count - 1) * widths + level,
                                 block_a + i * block_row,
                                 block_row,
                                 block_step,
@@ -164,19 +168,20 @@ def multiply(lanes: int, rows: int, real: str) -> Callable:
                                 start + i * start_row,
                                 start_row,
                                 depth,
-                                width - (vectors - 1) * lanes,
+                                width - (lanes << level) + lanes,
                             )
                         )
                         i += count
+                    j += width
 
     return kernel
 
 
 def pack(lanes: int, real: str) -> Callable:
-    """B cut into panels of 2 vectors of columns, each panel contiguous: the range counts panels, batch first."""
+    """B cut into panels of the widest tile's columns, each panel contiguous: the range counts panels, batch first."""
     size = REALS[real][1]
     copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real, True)
-    panel = COLUMN_VECTORS * lanes
+    panel = column_vectors(lanes, real) * lanes
 
     def kernel(begin, end, args, scratch):
         b, packed, n, k, b_step, b_column, b_batch = words(args, 0, 7)

@@ -51,17 +51,26 @@ def _facts(function: Callable, seen: set[int]) -> tuple:
     if id(function) in seen:
         return ("seen", function.__name__)
     seen.add(id(function))
-    code = function.__code__
-    used = []
-    for name in _names(code):
-        value = _lookup(function, name)
-        if isinstance(value, types.FunctionType):
-            used.append((name, _facts(value, seen)))
-        elif isinstance(value, (bool, int, float, np.generic)):
-            used.append((name, repr(value)))
-        elif isinstance(value, types.ModuleType):
-            used.append((name, value.__name__))
-    return (*_code(code), tuple(used))
+    names = _names(function.__code__)
+    used = [(name, _value_facts(_lookup(function, name), names, seen)) for name in names]
+    return (*_code(function.__code__), tuple(used))
+
+
+def _value_facts(value: Any, names: list[str], seen: set[int]) -> Any:
+    """What a function may know of a value that it refers to; of a module, the attributes among its ``names``."""
+    value = getattr(value, "py_func", value)  # a function that the author compiled with numba
+    if isinstance(value, types.FunctionType):
+        return _facts(value, seen)
+    if isinstance(value, types.ModuleType):
+        if id(value) in seen:
+            return value.__name__
+        seen.add(id(value))
+        return (value.__name__, tuple((name, _value_facts(getattr(value, name), names, seen)) for name in names if hasattr(value, name)))
+    if isinstance(value, tuple):
+        return tuple(_value_facts(item, names, seen) for item in value)
+    if isinstance(value, (bool, int, float, np.generic)):
+        return repr(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 def _code(code: types.CodeType) -> tuple:

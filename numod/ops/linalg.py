@@ -107,7 +107,8 @@ def _matmul_gemm(specs, attrs, outputs):
 
 def _linear_infer(x: Spec, weight: Spec, bias: Spec):
     plan = casts((x, weight, bias), [np.result_type(*(spec.dtype for spec in (x, weight, bias)))] * 3)
-    check(x.is_float and plan is None, "linear: input, weight and bias must be of one float dtype, got {}, {} and {}", x.dtype, weight.dtype, bias.dtype)
+    if not x.is_float or plan is not None:
+        raise DTypeError(f"linear: input, weight and bias must be of one float dtype, got {x.dtype}, {weight.dtype} and {bias.dtype}")
     check(x.ndim == weight.ndim == 2, "linear: input and weight must be matrices, got shapes {} and {}", x.shape, weight.shape)
     check(x.shape[1] == weight.shape[1], "linear: input has {} features, weight takes {}", x.shape[1], weight.shape[1])
     check(bias.shape == weight.shape[:1], "linear: bias must have shape {}, got {}", weight.shape[:1], bias.shape)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..functional.elemwise import add, mul
+from ..constants import constant
 from ..op import apply
 from ..ops import random as ops
+from ..ops.math import add, mul
 from ..tensor import Tensor
 
 _FLOAT = np.dtype("float32")
@@ -22,6 +23,11 @@ def _mix(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
     return value ^ (value >> 31)
+
+
+def _affine(x: Tensor, scale: float, offset: float) -> Tensor:
+    """``x * scale + offset``."""
+    return add(mul(x, constant(scale, x.dtype, x.device)), constant(offset, x.dtype, x.device))
 
 
 class RNG:
@@ -70,7 +76,7 @@ class RNG:
         if not low < high:
             raise ValueError(f"uniform: low must be below high, got low={low}, high={high}")
         drawn = self._draw(ops.uniform, size)
-        return drawn if (low, high) == (0, 1) else add(mul(drawn, high - low), low)
+        return drawn if (low, high) == (0, 1) else _affine(drawn, high - low, low)
 
     def normal(self, mean: float = 0, std: float = 1, size: Iterable[int] | None = None) -> Tensor:
         """float32 values from a normal distribution, of shape ``size``.
@@ -79,7 +85,7 @@ class RNG:
         (2, 3)
         """
         drawn = self._draw(ops.normal, size)
-        return drawn if (mean, std) == (0, 1) else add(mul(drawn, std), mean)
+        return drawn if (mean, std) == (0, 1) else _affine(drawn, std, mean)
 
     def _numpy(self) -> np.random.Generator:
         with self._lock:

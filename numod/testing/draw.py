@@ -85,7 +85,8 @@ class Draw:
             return random.random(shape) < 0.5
         if dtype.kind in "iu":
             info = np.iinfo(dtype)
-            return random.integers(max(math.ceil(low), info.min), min(math.floor(high), info.max), shape, dtype, endpoint=True)
+            least = max(math.ceil(low), info.min)
+            return random.integers(least, max(least, min(math.floor(high), info.max)), shape, dtype, endpoint=True)
         if self.distinct:
             size = math.prod(shape)
             places = random.permutation(size).reshape(shape) + random.uniform(0.2, 0.8, shape)
