@@ -220,12 +220,15 @@ def test_zero_grad_fills_gradients_with_zeros():
     assert layer.bias.grad is None
 
 
-def test_replace_param_gives_values_in_order():
+def test_replace_param_puts_other_objects_in_order():
     net = plain(a=M.Linear(2, 1), b=M.Linear(1, 1))
-    values = [nm.Tensor(np.full(p.shape, i, np.float32)) for i, p in enumerate(net.parameters(), 10)]
+    values = [nm.Parameter(np.full(p.shape, i, np.float32)) for i, p in enumerate(net.parameters(), 10)]
     assert net.replace_param([None, *values], 1) == 4
-    assert [float(p.numpy().ravel()[0]) for p in net.parameters()] == [10, 11, 12, 13]
-    with pytest.raises(ValueError, match=r"parameter 0 has shape \(1,\), got \(1, 2\)"):
+    assert all(p is value for p, value in zip(net.parameters(), values, strict=True))
+    other = nm.Parameter(values[2].numpy())
+    assert net.replace_param({2: other}, 0) == 4
+    assert net.b.bias is other and net.a.bias is values[0]
+    with pytest.raises(ValueError, match=r"parameter 'a.bias' has shape \(1,\), got \(1, 2\)"):
         net.replace_param(values[1:], 0)
 
 

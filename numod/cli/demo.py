@@ -24,8 +24,8 @@ from ..tensor import Tensor
 from . import digits, pictures, predict
 from .convnet import ConvNet
 
-EPOCHS, BATCH, DIGITS = 12, 64, 5000
-RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
+EPOCHS, BATCH, DIGITS = 16, 64, 5000
+RATE, MOMENTUM, DECAY, SHIFT = 0.02, 0.9, 5e-4, 1
 
 
 class Clock:
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     random.seed(arguments.seed)
     trainer = Trainer(clock)
     dataset = ArrayDataset(inputs[train], labels[train])
-    batches = DataLoader(dataset, RandomSampler(dataset, BATCH, seed=arguments.seed))
+    batches = DataLoader(dataset, RandomSampler(dataset, BATCH, seed=arguments.seed), digits.Shift(SHIFT, arguments.seed))
     history: list[tuple[float, float, float]] = []
     for epoch in range(1, arguments.epochs + 1):
         with tqdm(total=len(train), desc=f"epoch {epoch:2}/{arguments.epochs}", unit="digit", file=sys.stdout) as bar:
@@ -148,5 +148,6 @@ def in_new_process(checkpoint: pathlib.Path, inputs: np.ndarray) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         question, answer = pathlib.Path(folder) / "images.npy", pathlib.Path(folder) / "logits.npy"
         np.save(question, inputs)
-        subprocess.run([sys.executable, "-m", "numod.cli.predict", checkpoint, question, answer], check=True)
+        program = "from numod.cli import predict; predict.main()"
+        subprocess.run([sys.executable, "-c", program, checkpoint, question, answer], check=True)
         return np.load(answer)

@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 
+from ..data.transform import Transform
 from ..errors import MissingExtra
 
 CLASSES = 10
@@ -42,3 +43,15 @@ def split(labels: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.nda
 def normalize(images: np.ndarray) -> np.ndarray:
     """Images (N, 28, 28) as the network takes them: (N, 1, 28, 28), of mean 0 and deviation 1."""
     return ((images - MEAN) / DEVIATION).astype(np.float32)[:, None]
+
+
+class Shift(Transform):
+    """Moves each image by up to ``most`` pixels in both directions, so that no digit is learned by its exact place."""
+
+    def __init__(self, most: int, seed: int):
+        self.most, self.random = most, np.random.default_rng(seed)
+
+    def apply(self, item: tuple) -> tuple:
+        """The same digit, moved."""
+        image, label = item
+        return np.roll(image, self.random.integers(-self.most, self.most + 1, 2), axis=(1, 2)), label

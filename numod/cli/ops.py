@@ -19,11 +19,8 @@ def find(name: str) -> Op:
 
 
 def inputs(op: Op) -> str:
-    """The names of an op's inputs: ``*xs`` for any number of them, ``[bias]`` for one that may be left out."""
-    if op.variadic:
-        return f"*{op.inputs[0]}"
-    needed = len(op.inputs) - op.optional
-    return ", ".join([*op.inputs[:needed], *(f"[{name}]" for name in op.inputs[needed:])])
+    """The names of an op's inputs: ``*xs`` for any number of them."""
+    return f"*{op.inputs[0]}" if op.variadic else ", ".join(op.inputs)
 
 
 def attributes(op: Op) -> str:

@@ -1,4 +1,4 @@
-"""``python -m numod.cli.predict CHECKPOINT IMAGES LOGITS``: what a saved ConvNet says about images. The demo runs it in a new process."""
+"""What a saved ConvNet says about images; the demo asks it here and in a new process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def logits(network: ConvNet, images: np.ndarray) -> np.ndarray:
     return np.concatenate([network(Tensor(images[start : start + BATCH])).numpy() for start in range(0, len(images), BATCH)])
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """What the new process does with the three paths of its command line: CHECKPOINT, IMAGES, LOGITS."""
     checkpoint, images, result = sys.argv[1:]
     restored = ConvNet()
     restored.load_state_dict(load(checkpoint)["network"])

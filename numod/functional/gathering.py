@@ -33,7 +33,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
 
 
 def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
-    """``inp`` with the elements of ``source`` written where `gather` reads: ``out[index[i][j]][j] = source[i][j]`` for axis 0 of two.
+    """Write the elements of ``source`` into ``inp``, where `gather` reads: ``inp[index[i][j]][j] = source[i][j]`` for axis 0 of two; returns ``inp``.
 
     index: integers, of the shape of ``inp`` but for ``axis``. source: of the shape of ``index``. Of several values for one place the last stays.
 
@@ -42,7 +42,8 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
     """
     check(source.shape == index.shape, "scatter: source and index must have one shape, got {} and {}", source.shape, index.shape)
     places = _places("scatter", inp, axis, index)
-    return reshape(apply(indexed.put, (reshape(inp, (inp.size,)), source, places), (0,)), inp.shape)
+    inp._bind(reshape(apply(indexed.put, (reshape(inp, (inp.size,)), source, places), (0,)), inp.shape))
+    return inp
 
 
 def one_hot(inp: Tensor, num_classes: int) -> Tensor:

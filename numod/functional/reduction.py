@@ -18,6 +18,8 @@ def axes_of(name: str, inp: Tensor, axis: Axis) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, int):
+        if ndim == 0 and axis in (0, -1):
+            return ()
         return (normalize_axis(name, axis, ndim),)
     axes = tuple(sorted(normalize_axis(name, int(each), ndim) for each in axis))
     if len(set(axes)) != len(axes):

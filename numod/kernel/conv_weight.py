@@ -96,7 +96,7 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
         if by_image:
             steps.append(_transposed(c, lanes, first, count, dy_channel, dy_ref))
         words = (
-            *(x_ref, dy_ref, Ref("tmp"), offsets),
+            *(x_ref, dy_ref if by_image else Ref("in", 0, first * dy_block), Ref("tmp"), offsets),
             *(x.block, x.channel * c.inputs, dy_block, dy_channel),
             *(*c.out[:2], *x.place[:2], x.place[2] * (1 if by_image else lanes)),
             *((c.out[2], 0) if by_image else divmod(c.out[2], lanes)),

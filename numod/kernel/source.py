@@ -15,8 +15,6 @@ import inspect
 import itertools
 import linecache
 import math
-import re
-import textwrap
 import types
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +27,7 @@ from . import inline
 
 _KEPT = {"abs", "min", "max", "range", "len", "int", "float", "bool", "round", "divmod"}
 _PROVIDED = ("floor", "ceil", "trunc", "sqrt", "fmod")  # by `intrinsics`, for all dtypes
+_LABEL = str.maketrans({".": "_", "-": "m", "+": None})  # 1e-05 -> 1em05
 _numbers = itertools.count()
 
 
@@ -177,7 +176,7 @@ class Translated:
 
     def typed(self, value: np.generic) -> ast.Name:
         """A NumPy scalar as a global of the generated text. (A call like ``float32(0.5)`` would cost numba milliseconds to resolve.)"""
-        label = f"{value.dtype}_{re.sub(r'[^0-9a-z]', '_', str(value))}_{'n' if np.signbit(value) else 'p'}"
+        label = f"{value.dtype}_{str(value).translate(_LABEL)}"
         self.namespace[label] = value
         return ast.Name(label, ast.Load())
 
@@ -238,24 +237,31 @@ def _twin(value: Callable, dtype: np.dtype | None) -> Callable | None:
 def parse(function: Callable) -> ast.FunctionDef:
     """The definition of a function or lambda, without decorators, defaults, annotations and docstring."""
     try:
-        text = textwrap.dedent(inspect.getsource(function))
+        lines, _ = inspect.findsource(function)
     except OSError as error:
         raise CompileError(f"{function.__name__}: its source cannot be read; write it in a file or a notebook cell") from error
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:  # a lambda inside an expression that starts on an earlier line
-        tree = ast.parse("(" + text.strip().rstrip(",").removeprefix("."))
-    count = function.__code__.co_argcount
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>" and [a.arg for a in node.args.args] == list(function.__code__.co_varnames[:count]):
-            body: list[ast.stmt] = [ast.Return(node.body)]
-            return ast.FunctionDef("f", _plain_arguments(node.args), body, [])
-        if isinstance(node, ast.FunctionDef) and node.name == function.__name__:
-            body = node.body
-            if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body = body[1:]
-            return ast.FunctionDef(node.name, _plain_arguments(node.args), body, [])
+    code, found = function.__code__, None
+    for node in ast.walk(ast.parse("".join(lines))):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first, *_ = (*node.decorator_list, node)
+            if first.lineno == code.co_firstlineno:
+                documented = isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)
+                return ast.FunctionDef("f", _plain_arguments(node.args), node.body[1:] if documented else node.body, [])
+        if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and _is_of(node, code):
+            found = node  # the last one is the innermost
+    if found is not None:
+        return ast.FunctionDef("f", _plain_arguments(found.args), [ast.Return(found.body)], [])
     raise CompileError(f"{function.__name__}: its definition was not found in its source")
+
+
+def _is_of(node: ast.Lambda, code: types.CodeType) -> bool:
+    """Whether this is the lambda that ``code`` was compiled from: what the code computes lies in its body."""
+    body = (node.body.lineno, node.body.col_offset), (node.body.end_lineno, node.body.end_col_offset)
+    places = [((line, column), (last, end)) for line, last, column, end in code.co_positions() if None not in (line, last, column, end)]
+    places = [(start, end) for start, end in places if start != end]  # an empty range is of no expression
+    if not places:  # Python 3.12 says nothing of a constant
+        return isinstance(node.body, ast.Constant) and node.lineno == code.co_firstlineno and node.body.value in code.co_consts
+    return all(body[0] <= start and end <= body[1] for start, end in places)  # type: ignore[operator]
 
 
 def _plain_arguments(arguments: ast.arguments) -> ast.arguments:

@@ -198,18 +198,21 @@ class Module(ABC):
             if parameter.grad is not None:
                 parameter.grad.reset_zero()
 
-    def replace_param(self, params: Sequence[Tensor] | Mapping[int, Tensor], start_pos: int, seen: set[int] | None = None) -> int:
-        """Give the parameters, in the order of `parameters`, the values ``params[start_pos]``, ``params[start_pos + 1]``, ...
+    def replace_param(self, params: Sequence[Parameter] | Mapping[int, Parameter], start_pos: int, seen: set[int] | None = None) -> int:
+        """Put other Parameter objects, of the same shapes, in the place of those in the order of `parameters`.
 
-        seen: ids of parameters to skip. Returns how many parameters took a value.
+        params: by position, the first of this module being ``start_pos``; positions that a dict lacks are left alone.
+        seen: ids of parameters to skip. Returns how many parameters there are.
         """
-        targets = [parameter for parameter in self.parameters() if id(parameter) not in (seen or ())]
-        for position, parameter in enumerate(targets, start_pos):
-            value = params[position]
-            if value.shape != parameter.shape:
-                raise ValueError(f"replace_param: parameter {position} has shape {parameter.shape}, got {value.shape}")
-            parameter._reset(value)
-        return len(targets)
+        named = [(name, parameter) for name, parameter in self.named_parameters() if id(parameter) not in (seen or ())]
+        given = params if isinstance(params, Mapping) else dict(enumerate(params))
+        for position, (name, parameter) in enumerate(named, start_pos):
+            if position in given and given[position].shape != parameter.shape:
+                raise ValueError(f"replace_param: parameter {name!r} has shape {parameter.shape}, got {given[position].shape}")
+        for position, (name, _) in enumerate(named, start_pos):
+            if position in given:
+                _put(self, name.split("."), given[position])
+        return len(named)
 
     # State
 
@@ -322,3 +325,16 @@ def _misfit(name: str, tensor: Tensor, flat: bool, array: np.ndarray | None) -> 
 
 def _braced(names: Sequence[str]) -> str:
     return "{" + ", ".join(map(repr, names)) + "}"
+
+
+def _put(owner: Any, path: list[str], value: Parameter) -> None:
+    """Replace what a dotted name of `named_parameters` refers to, through modules, lists and dicts."""
+    *outer, last = path
+    for part in outer:
+        owner = owner[int(part)] if isinstance(owner, (list, tuple)) else owner[part] if isinstance(owner, dict) else getattr(owner, part)
+    if isinstance(owner, list):
+        owner[int(last)] = value
+    elif isinstance(owner, dict):
+        owner[last] = value
+    else:
+        setattr(owner, last, value)

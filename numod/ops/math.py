@@ -40,10 +40,10 @@ def div(x, y):
     return x / y
 
 
-@elementwise(ref=np.floor_divide, kinks=(0.0,), sample=lambda draw: draw.with_divisor())
+@elementwise(ref=lambda x, y: np.floor(x / y) if np.asarray(x).dtype.kind == "f" else np.floor_divide(x, y), kinks=(0.0,), sample=lambda draw: draw.with_divisor())
 def floor_div(x, y):
     """``x // y``, rounded toward minus infinity."""
-    return x // y
+    return x // y if INTEGER else math.floor(x / y)
 
 
 @elementwise(
@@ -146,7 +146,7 @@ def trunc(x):
 @elementwise(ref=lambda x: x if x.dtype.kind in "iu" else np.copysign(np.floor(np.abs(x) + 0.5), x), vjp={"x": lambda g: zeros_like(g)}, kinks=tuple(k / 2 for k in range(-10, 11)))
 def round(x):
     """The nearest integer; halves go away from zero."""
-    return -math.floor(0.5 - x) if x < 0 else math.floor(x + 0.5)
+    return -math.floor(0.5 - x) if x < 0 else x if x == 0 else math.floor(x + 0.5)
 
 
 @elementwise(ref=np.square, vjp={"x": lambda g, x: mul(g, add(x, x))})

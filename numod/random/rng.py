@@ -61,14 +61,14 @@ class RNG:
         return Tensor(np.array([self._key, self._salt, start], np.int64), dtype="int64", device=self._device)
 
     def _draw(self, op, size: Iterable[int] | int | None) -> Tensor:
-        shape = () if size is None else (int(size),) if isinstance(size, (int, np.integer)) else tuple(int(n) for n in size)
+        shape = (1,) if size is None else (int(size),) if isinstance(size, (int, np.integer)) else tuple(int(n) for n in size)
         if any(extent < 0 for extent in shape):
             raise ValueError(f"random: size must not be negative, got {shape}")
         count = int(np.prod(shape, dtype=np.int64))
         return apply(op, (self._take(count),), (shape, _FLOAT))
 
     def uniform(self, low: float = 0, high: float = 1, size: Iterable[int] | None = None) -> Tensor:
-        """float32 values uniform in [low, high), of shape ``size`` (one value without axes for None).
+        """float32 values uniform in [low, high), of shape ``size`` ((1,) for None).
 
         >>> 2 <= RNG(0).uniform(2, 3).item() < 3
         True

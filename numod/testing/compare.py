@@ -39,7 +39,8 @@ def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.nd
     random = np.random.default_rng(0)
     wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.converted()]
     shaken = call.reference(changed(wide, lambda x: x + eps * _largest(x) * random.uniform(-1, 1, x.shape)))
-    return [ULPS * (eps * _largest(want) + _apart(want, moved) + tiny) for want, moved in zip(wants, shaken, strict=True)]
+    size = min(max((_largest(x) for x in wide), default=0.0), 1.0)
+    return [ULPS * (eps * (_largest(want) + size) + _apart(want, moved) + tiny) for want, moved in zip(wants, shaken, strict=True)]
 
 
 def _largest(x: np.ndarray) -> float:
