@@ -12,7 +12,7 @@ author = "the numod authors"
 copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "tables"]
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "docstrings", "tables"]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 myst_enable_extensions = ["deflist"]

@@ -15,8 +15,7 @@ import numpy as np
 
 from .dtype import boolean, float32, is_float, promote
 from .errors import DTypeError, check
-from .kernel import elementwise as elementwise_kernel
-from .kernel import executor, gather as gather_kernel, layout, rowwise as rowwise_kernel, runtime
+from .kernel import elementwise as elementwise_kernel, executor, gather as gather_kernel, layout, rowwise as rowwise_kernel, runtime
 from .op import TABLE, Op, Plan, apply, register
 from .spec import Spec
 from .tensor import Tensor
@@ -99,7 +98,22 @@ def elementwise(
             return tuple(draw.array(s, d, *domain) for s, d in zip(shapes, dtypes, strict=True)), {}
 
         return register(
-            Op(label, _doc(code), names, {}, infer, plan, code, None, vjp or {}, ref, sample or draw_sample, kinks, errors, form="elementwise")
+            Op(
+                label,
+                _doc(code),
+                names,
+                {},
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample or draw_sample,
+                kinks,
+                errors,
+                form="elementwise",
+            )
         )
 
     return declare
@@ -200,7 +214,22 @@ def rowwise(
 
         attrs = {"axis": (), **({"keepdims": False} if per == "row" else {}), **scalars}
         return register(
-            Op(label, _doc(code), names, attrs, infer, plan, code, None, vjp or {}, ref, sample or draw_sample, kinks, errors, form="rowwise")
+            Op(
+                label,
+                _doc(code),
+                names,
+                attrs,
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample or draw_sample,
+                kinks,
+                errors,
+                form="rowwise",
+            )
         )
 
     return declare
@@ -247,7 +276,23 @@ def gather(
             return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
 
         return register(
-            Op(name or code.__name__, _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, kinks, errors, False, "gather")
+            Op(
+                name or code.__name__,
+                _doc(code),
+                inputs,
+                attrs or {},
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample,
+                kinks,
+                errors,
+                False,
+                "gather",
+            )
         )
 
     return declare
@@ -287,7 +332,22 @@ def scatter(
             return Plan(outs, executor.compile(program))
 
         return register(
-            Op(name or code.__name__, doc or _doc(code), inputs, attrs or {}, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="scatter")
+            Op(
+                name or code.__name__,
+                doc or _doc(code),
+                inputs,
+                attrs or {},
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample,
+                (),
+                errors,
+                form="scatter",
+            )
         )
 
     return declare
@@ -322,7 +382,9 @@ def view(
             result, offset = code(spec.like(), **named)
             return Plan((result,), lambda buffer: shift(copy(buffer), offset, spec))
 
-        return register(Op(name or code.__name__, _doc(code), ("x",), attrs, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="view"))
+        return register(
+            Op(name or code.__name__, _doc(code), ("x",), attrs, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="view")
+        )
 
     return declare
 
@@ -341,13 +403,35 @@ def shift(buffer, offset: int, spec: Spec):
 
 
 def composite(
-    *, ref: Callable, sample: Callable, inputs: tuple[str, ...], attrs: dict[str, Any] | None = None, kinks=(), errors=(), name: str | None = None
+    *,
+    ref: Callable,
+    sample: Callable,
+    inputs: tuple[str, ...],
+    attrs: dict[str, Any] | None = None,
+    kinks=(),
+    errors=(),
+    name: str | None = None,
 ) -> Callable[[Callable], Op]:
     """Declare an op that is made of other ops: it needs no kernel and no gradient rule."""
 
     def declare(code: Callable) -> Op:
         return register(
-            Op(name or code.__name__, _doc(code), inputs, attrs or {}, _nothing, _nothing, code, code, {}, ref, sample, kinks, errors, form="composite")
+            Op(
+                name or code.__name__,
+                _doc(code),
+                inputs,
+                attrs or {},
+                _nothing,
+                _nothing,
+                code,
+                code,
+                {},
+                ref,
+                sample,
+                kinks,
+                errors,
+                form="composite",
+            )
         )
 
     return declare

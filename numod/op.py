@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config
-from . import tape as tapes
+from . import config, tape as tapes
 from .errors import check
 from .kernel import executor, layout
 from .kernel.program import Program
@@ -59,7 +58,8 @@ class Op:
     plan:   ``plan(op, specs, attrs, outputs) -> Plan``: the form, which knows how to make a kernel from ``code``
     code:   what the form needs: a scalar function, usually
     vjp:    input name -> gradient rule ``rule(g, ...)``, written with table ops; the names of its other parameters say what the tape must keep:
-            an input or ``out``, ``<input>_spec`` or ``out_spec`` for the shape alone, an attribute, ``index`` in a variadic op, or ``memo``, a dict that the rules of one call share
+            an input or ``out``, ``<input>_spec`` or ``out_spec`` for the shape alone, an attribute, ``index`` in a variadic op,
+            or ``memo``, a dict that the rules of one call share
     ref:    the truth: NumPy on float64 or complex arrays
     sample: hypothesis strategy for calls, ``sample(draw) -> (inputs, attrs)``
     kinks:  inputs at which no gradient is checked
@@ -238,10 +238,8 @@ def _record(op: Op, plan: Plan, inputs: Sequence[Tensor], attrs: tuple, outs: tu
     buffers = [out._buffer for out in outs] if keeps_out else ()
     node = Node(origins, plan.outputs, _pull, (op, plan.inputs, attrs, recipe, saved, buffers))
     tape.add(node)
-    index = 0
-    for out in outs:
+    for index, out in enumerate(outs):
         out._node, out._index = node, index
-        index += 1
 
 
 def _recipe(op: Op, mask: int, count: int) -> tuple[tuple[tuple[int, Rule], ...], tuple[int, ...], bool]:

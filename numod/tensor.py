@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import dtype as dtypes
-from .device import Device, as_device
+from .device import as_device
 from .kernel import memory
 from .spec import Spec
 

@@ -62,7 +62,8 @@ def _moved(program: Program) -> Program:
         return Ref("in", program.n_in + (word.index if word.space == "out" else outputs), word.offset)
 
     steps = [
-        replace(step, words=tuple(move(word) for word in step.words), scratch=step.scratch + GUARD if step.scratch else 0) for step in program.steps
+        replace(step, words=tuple(move(word) for word in step.words), scratch=step.scratch + GUARD if step.scratch else 0)
+        for step in program.steps
     ]
     return Program((), program.n_in + outputs + 1, tuple(steps))
 

@@ -39,6 +39,16 @@ def each(code, *inputs, dtype="float32", out=None, grain=None):
     return launch(program, inputs, [spec])
 
 
+def tripled(x):
+    """For tests in other processes: a kernel's function must be in a file."""
+    return x * 3.0
+
+
+def halved(x):
+    """Another one."""
+    return x * 0.5
+
+
 def fresh_process(code, **environment):
     """What a new Python process prints; it must succeed, and warnings are errors there too."""
     run = start_process(code, **environment)

@@ -89,7 +89,6 @@ def test_ops_lists_the_table(capsys):
     assert code == 0
     assert {line.split(" ")[0] for line in out.splitlines()[:-2]} == set(TABLE)
     assert out.endswith(f"\n{len(TABLE)} ops; `numod ops NAME` says all about one\n")
-    assert max(map(len, out.splitlines())) < 260
 
 
 @pytest.mark.parametrize("op", TABLE.values(), ids=str)

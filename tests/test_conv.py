@@ -65,7 +65,12 @@ def test_random_geometries(op, lanes, monkeypatch):
     done = 0
     while done < 40:
         # Small convolutions meet what is there for large ones: images and outputs that are done part by part.
-        for module, name, few in ((conv, "FRAMES", 20_000), (conv_weight, "FRAMES", 20_000), (conv, "WINDOW", 2000), (conv_weight, "VECTORS", 3)):
+        for module, name, few in (
+            (conv, "FRAMES", 20_000),
+            (conv_weight, "FRAMES", 20_000),
+            (conv, "WINDOW", 2000),
+            (conv_weight, "VECTORS", 3),
+        ):
             monkeypatch.setattr(module, name, int(random.choice((LIMITS[name], few))))
         x_shape, w_shape, attrs = geometry(random)
         choices = {**attrs, "lanes": lanes, "mode": int(random.choice((BY_ROW, BY_IMAGE)))}
@@ -91,7 +96,11 @@ def test_chosen_ways(op):
 
 
 def test_what_is_left_to_the_generic_form():
-    for axes, x_shape, w_shape in ((2, (0, 1, 3, 3), (1, 1, 1, 1)), (2, (1, 1, 3, 3), (1, 1, 4, 4)), (4, (1, 1, 3, 3, 3, 3), (1, 1, 1, 1, 1, 1))):
+    for axes, x_shape, w_shape in (
+        (2, (0, 1, 3, 3), (1, 1, 1, 1)),
+        (2, (1, 1, 3, 3), (1, 1, 4, 4)),
+        (4, (1, 1, 3, 3, 3, 3), (1, 1, 1, 1, 1, 1)),
+    ):
         attrs = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1}
         assert conv.forward(x_shape, w_shape, False, **attrs) is None
         assert conv.data_gradient(x_shape, w_shape, **attrs) is None

@@ -8,7 +8,7 @@ from numod.kernel import gemm
 from numod.kernel.host import vector_bytes
 
 BYTES = [width for width in (64, 32, 16) if width <= vector_bytes()]
-SIDES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 50, 64, 70, 130)
+SIDES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 50, 64, 70, 290)
 LIMITS = {name: getattr(gemm, name) for name in ("PACK_WORK", "DEPTH", "BLOCK_ROWS", "TASK_WORK")}
 TOLERANCE = {"float32": 2.0**-24, "float64": 2.0**-53}
 
@@ -30,7 +30,9 @@ def product(random, m, n, k, batch=1, transpose_a=False, transpose_b=False, bias
         lanes=width and width // np.dtype(real).itemsize,
     )
     (made,) = outcome(program, [a, b, start][: program.n_in], random)
-    left, right = (np.swapaxes(x, 1, 2) if flip else x for x, flip in ((a.astype("float64"), transpose_a), (b.astype("float64"), transpose_b)))
+    left, right = (
+        np.swapaxes(x, 1, 2) if flip else x for x, flip in ((a.astype("float64"), transpose_a), (b.astype("float64"), transpose_b))
+    )
     wanted = left @ right + start
     bound = (k + 2) * TOLERANCE[real] * (np.abs(left) @ np.abs(right) + np.abs(start))  # of any order of summation
     if real == "float64":

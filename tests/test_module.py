@@ -227,7 +227,8 @@ def test_replace_param_puts_other_objects_in_order():
     assert all(p is value for p, value in zip(net.parameters(), values, strict=True))
     other = nm.Parameter(values[2].numpy())
     assert net.replace_param({2: other}, 0) == 4
-    assert net.b.bias is other and net.a.bias is values[0]
+    assert net.b.bias is other
+    assert net.a.bias is values[0]
     with pytest.raises(ValueError, match=r"parameter 'a.bias' has shape \(1,\), got \(1, 2\)"):
         net.replace_param(values[1:], 0)
 

@@ -6,7 +6,7 @@ import pkgutil
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-import numod.functional
+from numod import functional
 from numod.cli import ops
 from numod.op import TABLE
 
@@ -39,15 +39,24 @@ class FunctionsByTopic(Generated):
 
     def text(self) -> list[str]:
         lines = []
-        for found in pkgutil.iter_modules(numod.functional.__path__, "numod.functional."):
+        for found in pkgutil.iter_modules(functional.__path__, "numod.functional."):
             module = importlib.import_module(found.name)
-            names = [name for name in numod.functional.__all__ if getattr(getattr(module, name, None), "__module__", "") == found.name]
-            if names:
-                title = (module.__doc__ or found.name).strip().partition("\n")[0].rstrip(".")
-                lines += [f"## {title}", "", "```{eval-rst}"]
-                lines += [f".. autofunction:: {found.name}.{name}" for name in sorted(names)]
-                lines += ["```", ""]
+            functions = [function for function in vars(module).values() if getattr(function, "__module__", "") == found.name]
+            places = sorted(filter(None, map(public_place, functions)))
+            if places:
+                title = module.__doc__.strip().partition("\n")[0].rstrip(".")
+                lines += [f"## {title}", "", "```{eval-rst}", *(f".. autofunction:: {place}" for place in places), "```", ""]
         return lines
+
+
+def public_place(function) -> str:
+    """Where users find a function: `numod.functional`, or its ``nn`` or ``loss``; empty if nowhere."""
+    name = getattr(function, "__name__", "_")
+    if not name.startswith("_"):
+        for place in (functional, functional.loss, functional.nn):
+            if getattr(place, name, None) is function:
+                return f"{place.__name__}.{name}"
+    return ""
 
 
 def setup(app):

@@ -69,7 +69,14 @@ def cross_entropy(pred: Tensor, label: Tensor, axis: int = 1, with_logits: bool 
     """
     axis = normalize_axis("cross_entropy", axis, pred.ndim)
     rows = pred.shape[:axis] + pred.shape[axis + 1 :]
-    check(label.shape == rows, "cross_entropy: label must have shape {} for predictions of shape {} along axis {}, got {}", rows, pred.shape, axis, label.shape)
+    check(
+        label.shape == rows,
+        "cross_entropy: label must have shape {} for predictions of shape {} along axis {}, got {}",
+        rows,
+        pred.shape,
+        axis,
+        label.shape,
+    )
     if is_float(label.dtype):
         label = apply(view.astype, (label,), (int32,))
     if with_logits:
@@ -87,7 +94,9 @@ def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True) 
     >>> binary_cross_entropy(Tensor([0.0]), Tensor([1.0])).item()
     0.6931471824645996
     """
-    check(pred.shape == label.shape, "binary_cross_entropy: prediction and label must have one shape, got {} and {}", pred.shape, label.shape)
+    check(
+        pred.shape == label.shape, "binary_cross_entropy: prediction and label must have one shape, got {} and {}", pred.shape, label.shape
+    )
     if with_logits:
         return apply(ops.binary_cross_entropy, (pred, label))
     return -(label * log(pred) + (1 - label) * log(1 - pred))

@@ -12,9 +12,7 @@ from ..constants import beside
 from ..op import Op, apply
 from ..ops import compare, math, view
 from ..tensor import Tensor
-from . import elemwise, indexing, linalg, reduction
-from . import tensor as shapes
-
+from . import elemwise, indexing, linalg, reduction, tensor as shapes
 
 _NUMBERS = (float, int, bool)
 

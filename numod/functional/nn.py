@@ -40,7 +40,12 @@ def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode
     [[11.5]]
     """
     check(weight.ndim == 2, "linear: weight must be (outputs, features), got shape {}", weight.shape)
-    check(inp.ndim >= 1 and inp.shape[-1] == weight.shape[1], "linear: input of shape {} has not {} features, which weight takes", inp.shape, weight.shape[1])
+    check(
+        inp.ndim >= 1 and inp.shape[-1] == weight.shape[1],
+        "linear: input of shape {} has not {} features, which weight takes",
+        inp.shape,
+        weight.shape[1],
+    )
     if bias is None:
         return matmul(inp, weight, transpose_b=True)
     rows = inp if inp._spec.ndim == 2 else _reshape(inp, (math.prod(inp.shape[:-1]), inp.shape[-1]))
@@ -164,7 +169,13 @@ def conv_transpose2d(
     name = "conv_transpose2d"
     attrs = stride, padding, dilation, groups = _conv_attrs(name, 2, stride, padding, dilation, groups, conv_mode)
     extra = _tuple(name, "output_padding", output_padding, 2)
-    check(all(e == 0 or e < s for e, s in zip(extra, stride, strict=True)), "{}: output_padding {} must be smaller than stride {}", name, extra, stride)
+    check(
+        all(e == 0 or e < s for e, s in zip(extra, stride, strict=True)),
+        "{}: output_padding {} must be smaller than stride {}",
+        name,
+        extra,
+        stride,
+    )
     weight = _flat_weight(name, weight, 2, groups)
     check(inp.ndim == 4 and weight.ndim == 4, "{}: input and weight must have 4 axes, got shapes {} and {}", name, inp.shape, weight.shape)
     check(inp.shape[1] == weight.shape[0], "{}: input has {} channels, weight takes {}", name, inp.shape[1], weight.shape[0])
@@ -249,7 +260,13 @@ def batch_norm(
     check(inp.ndim == 4, "batch_norm: input must be (N, C, H, W), got shape {}", inp.shape)
     channels = inp.shape[1]
     for name, each in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
-        check(each is None or each.size == channels, "batch_norm: {} must have {} elements, got shape {}", name, channels, getattr(each, "shape", None))
+        check(
+            each is None or each.size == channels,
+            "batch_norm: {} must have {} elements, got shape {}",
+            name,
+            channels,
+            getattr(each, "shape", None),
+        )
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: running_mean and running_var are needed unless training")

@@ -35,9 +35,7 @@ def _reduction(op: Op) -> Callable[..., Tensor]:
 
     function.__name__ = function.__qualname__ = op.name
     function.__module__ = "numod.functional"
-    function.__doc__ = op.doc + (
-        "\n\naxis: an axis, several, or None for all. keepdims: keep reduced axes with extent 1 (needs ``axis``)."
-    )
+    function.__doc__ = op.doc + ("\n\naxis: an axis, several, or None for all. keepdims: keep reduced axes with extent 1 (needs ``axis``).")
     return function
 
 

@@ -78,8 +78,7 @@ def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], outputs: int,
     namespace = {"inner": backend.inner, "pointer": backend.pointer, "int64": np.int64, **scalar.namespace}
     namespace |= {f"type_{i}": source.memory_type(name) for i, name in enumerate(types)}
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
-    for i in range(outputs):
-        lines.append(f"    out{i} = pointer(words[{1 + i}], type_{i})")
+    lines += [f"    out{i} = pointer(words[{1 + i}], type_{i})" for i in range(outputs)]
     values = []
     for i, kind in enumerate(kinds):
         truth = " != 0" if types[outputs + i] == "bool" else ""

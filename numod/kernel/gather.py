@@ -78,6 +78,7 @@ def scatter_program(
 
 
 def zero():
+    """The scalar code that fills an output with zeros."""
     return 0.0
 
 

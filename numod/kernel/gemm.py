@@ -15,6 +15,8 @@ DEPTH = 384  # of a chunk: a panel of B (2 vectors wide) stays in the first-leve
 BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
 TASKS = 16  # aim for at least this many blocks, so that threads end together ...
 TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
+DOT_ROWS = 4  # of a register tile of dot products
+DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # repacking pays from about 160^3
 SIZES = {"float32": 4, "float64": 8}
 
@@ -28,6 +30,11 @@ def column_vectors(lanes: int, real: str) -> int:
     return 4 if registers(lanes * SIZES[real]) == 32 else 2
 
 
+def dot_columns(lanes: int, real: str) -> int:
+    """Columns of a register tile of dot products; their sums share a vector."""
+    return min(column_vectors(lanes, real), lanes)
+
+
 def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
     """Rows and columns of a block: the rows of A in cache, columns split only if rows alone do not give enough blocks."""
     wanted = max(1, min(TASKS, batch * m * n * k // TASK_WORK))
@@ -37,7 +44,7 @@ def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
         tiles = _divide(m, ROWS)
         row_block = _divide(m, tiles) * _divide(tiles, min(split, tiles)) if tiles > 1 else m
         row_block = min(row_block, m, BLOCK_ROWS)
-        columns = _divide(split, _divide(m, row_block))
+        columns = max(1, split // _divide(m, row_block))
         column_block = _divide(_divide(n, panel), columns) * panel
     return row_block, column_block
 
@@ -69,6 +76,10 @@ def program(
     b_batch = k * n if b_batch is None else b_batch
     if batch > 1 and b_batch == 0 and a_batch == m * k and not transpose_a:
         batch, m, a_batch = 1, batch * m, batch * m * k
+    if n == 1 and b_batch == k and not (transpose_a or bias):  # A times a vector: the vector times the transpose of A
+        return _dots(1, m, k, batch, b_batch, a_batch, Ref("in", 1), Ref("in", 0), 0, real, lanes)
+    if transpose_b and not transpose_a and k >= DOT_DEPTH * m:
+        return _dots(m, n, k, batch, a_batch, b_batch, Ref("in", 0), Ref("in", 1), bias, real, lanes)
     panel = column_vectors(lanes, real) * lanes
     a_row, a_step = (1, m) if transpose_a else (k, 1)
     b_step, b_column = (1, k) if transpose_b else (n, 1)
@@ -87,10 +98,9 @@ def program(
     row_block, column_block = _blocks(batch, m, n, k, panel)
     depth = min(k, _divide(k, _divide(k, DEPTH)))
     pack_row = scratch = 0
-    if large and min(column_block, n) > 4 * panel:
-        copied, length = (depth, row_block) if transpose_a else (row_block, depth)
-        pack_row = (_divide(length, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
-        scratch = copied * pack_row
+    if large and min(column_block, n) > (1 if transpose_a else 4) * panel:
+        pack_row = (_divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
+        scratch = row_block * pack_row
     words = (
         *(Ref("in", 0), b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
         *(m, n, k),
@@ -103,3 +113,15 @@ def program(
     multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
     steps.append(Step(multiply, blocks, words, 1, scratch))
     return Program((batch * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
+
+
+def _dots(m, n, k, batch, a_batch, b_batch, a: Ref, b: Ref, bias: bool, real: str, lanes: int) -> Program:
+    """C[batch, m, n] = A @ B^T + bias[n] for few rows m."""
+    size, columns = SIZES[real], dot_columns(lanes, real)
+    blocks = max(1, min(_divide(TASKS, batch), batch * m * n * k // TASK_WORK))
+    column_block = _divide(_divide(n, blocks), columns) * columns
+    start = Ref("in", 2) if bias else bytes(columns * size)
+    words = (a, b, Ref("out"), start, int(bias), m, n, k, a_batch * size, b_batch * size, column_block)
+    kernel = Kernel(("gemm_dot", lanes, real), "numod.kernel.gemm_simd:dot")
+    step = Step(kernel, batch * _divide(n, column_block), words, max(1, TASK_WORK // (m * column_block * k)))
+    return Program((batch * m * n * size,), 3 if bias else 2, (step,))

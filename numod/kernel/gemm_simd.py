@@ -1,15 +1,18 @@
 """Builders of the matrix product's kernels (see `gemm` for how they are put together).
 
 C is made of register tiles of up to 6 rows and 1, 2 or 4 vectors of columns. A tile walks once over the depth and does for
-each step one vector load of B per vector and one broadcast of A per row.
+each step one vector load of B per vector and one broadcast of A per row. Few rows times the transpose of B are dot products
+instead, with vectors along the depth: transposing B first would cost more than the product.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from .gemm import ROWS, column_vectors
-from .simd import REALS, Emit, Vectors, family, native, word, words
+from llvmlite import ir
+
+from .gemm import DOT_ROWS, ROWS, column_vectors, dot_columns
+from .simd import I1, REALS, Emit, Vectors, family, native, word, words
 
 
 def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
@@ -113,7 +116,7 @@ def multiply(lanes: int, real: str) -> Callable:
     widths = columns.bit_length()  # tiles are 1, 2, (4) vectors wide
     tiles = {widths * r + w: _tile(lanes, real, r + 1, 1 << w) for r in range(ROWS) for w in range(widths)}
     tile = family(f"gemm_tile.{lanes}{real}", 12, tiles)
-    copy_rows = copier(lanes, real)
+    copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real, True)
     panel = columns * lanes
 
     def kernel(begin, end, args, scratch):
@@ -136,11 +139,13 @@ def multiply(lanes: int, real: str) -> Callable:
                 if pack_row:
                     if a_step == size:
                         copy_rows((block_a, a_row, scratch, pack_row, height, depth))
-                        block_row = pack_row
                     else:
-                        copy_rows((block_a, a_step, scratch, pack_row, depth, height))
-                        block_step = pack_row
-                    block_a = scratch
+                        for q in range(0, depth, lanes):
+                            for i in range(0, height, lanes):
+                                here = block_a + q * a_step + i * a_row
+                                to = scratch + i * pack_row + q * size
+                                transpose_block((here, a_step, to, pack_row, min(lanes, depth - q), min(lanes, height - i)))
+                    block_a, block_row, block_step = scratch, pack_row, size
                 j = 0
                 while j < j1:
                     vectors = (j1 - j + lanes - 1) // lanes
@@ -206,5 +211,79 @@ def pack(lanes: int, real: str) -> Callable:
                                 min(lanes, k - p),
                             )
                         )
+
+    return kernel
+
+
+def _dots(lanes: int, real: str, rows: int, columns: int) -> Emit:
+    """C[rows, columns] = bias + A @ B^T; the rows of A and B are ``depth`` contiguous values, all strides are in bytes."""
+
+    def emit(builder, arguments):
+        a, a_row, b, b_row, c, c_row, bias, depth = arguments
+        v = Vectors(builder, lanes, real)
+        full = builder.sdiv(depth, word(lanes))
+        tail = builder.sub(depth, builder.mul(full, word(lanes)))
+        has_tail = builder.zext(builder.icmp_signed(">", tail, word(0)), tail.type)
+        a_rows, b_rows = v.multiples(a_row, rows), v.multiples(b_row, columns)
+
+        def step(mask):
+            def multiply(state):
+                a_here, b_here, *sums = state
+                left = [v.load(builder.add(a_here, row), mask) for row in a_rows]
+                right = [v.load(builder.add(b_here, row), mask) for row in b_rows]
+                products = [v.fma(x, y, sums[i * columns + j]) for i, x in enumerate(left) for j, y in enumerate(right)]
+                return [v.offset(a_here, v.bytes), v.offset(b_here, v.bytes), *products]
+
+            return multiply
+
+        state = v.loop(full, [a, b, *[v.zero] * (rows * columns)], step(None))
+        _, _, *sums = v.loop(has_tail, state, step(v.first(tail)))
+        together = lanes // columns  # rows whose sums fit into one vector
+        for first in range(0, rows, together):
+            totals = v.sums(sums[first * columns : (first + together) * columns])
+            for i in range(min(together, rows - first)):
+                at = i * columns
+                mask = ir.Constant(ir.VectorType(I1, lanes), [at <= lane < at + columns for lane in range(lanes)])
+                target = v.offset(builder.add(c, builder.mul(c_row, word(first + i))), -at * v.size)
+                v.store(builder.fadd(totals, v.load(v.offset(bias, -at * v.size), mask)), target, mask)
+
+    return emit
+
+
+def dot(lanes: int, real: str) -> Callable:
+    """C = A @ B^T (+ bias) for few rows: the range counts blocks of columns of C, batch first."""
+    size = REALS[real][1]
+    columns = dot_columns(lanes, real)
+    tiles = {2 * (r - 1) + w: _dots(lanes, real, r, (1, columns)[w]) for r in range(1, DOT_ROWS + 1) for w in (0, 1)}
+    tile = family(f"gemm_dots.{lanes}{real}", 9, tiles)
+
+    def kernel(begin, end, args, scratch):
+        a, b, c, bias, has_bias, m, n, k = words(args, 0, 8)
+        a_batch, b_batch, column_block = words(args, 8, 3)
+        wide = 1 if n >= columns else 0
+        column_step = columns if wide else 1
+        column_blocks = (n + column_block - 1) // column_block
+        row_tiles = (m + DOT_ROWS - 1) // DOT_ROWS
+        for block in range(begin, end):
+            batch, j0 = block // column_blocks, block % column_blocks * column_block
+            for start in range(j0, min(j0 + column_block, n), column_step):
+                j = min(start, n - column_step)  # the last tile may overlap the one before it
+                i = 0
+                for t in range(row_tiles):
+                    count = (m - i + row_tiles - t - 1) // (row_tiles - t)
+                    tile(
+                        (
+                            2 * (count - 1) + wide,
+                            a + batch * a_batch + i * k * size,
+                            k * size,
+                            b + batch * b_batch + j * k * size,
+                            k * size,
+                            c + ((batch * m + i) * n + j) * size,
+                            n * size,
+                            bias + has_bias * j * size,
+                            k,
+                        )
+                    )
+                    i += count
 
     return kernel

@@ -14,9 +14,7 @@ import itertools
 def is_straight(tree: ast.FunctionDef) -> bool:
     """Whether a function is assignments to plain names followed by one return of a value."""
     *body, last = tree.body
-    plain = all(
-        isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], (ast.Name, ast.Tuple)) for s in body
-    )
+    plain = all(isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], (ast.Name, ast.Tuple)) for s in body)
     return plain and isinstance(last, ast.Return) and last.value is not None
 
 

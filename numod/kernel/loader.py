@@ -78,7 +78,9 @@ def _compile(kernel: Kernel, name: str, signature: str) -> bytes:
         body = cache.read(name)  # another process may have been first
         if body is None:
             compiler = importlib.import_module("numod.kernel.compiler")  # imports numba
-            body = compiler.emit(" ".join(map(str, kernel.key[:2])), lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False))
+            body = compiler.emit(
+                " ".join(map(str, kernel.key[:2])), lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False)
+            )
             cache.write(name, body)
             compiled += 1
     return body

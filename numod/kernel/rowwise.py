@@ -12,8 +12,8 @@ The author writes the formula of one row; ``fold(add, e)`` (or ``mul``, ``max``,
 Several results are returned as a tuple. Parameters after the inputs are numbers, the same for all rows.
 
 A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 and R2 reduced, which covers one axis, neighbouring axes, all axes, and
-the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of neighbouring rows is walked together, so
-that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
+the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of
+neighbouring rows is walked together, so that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
 
 Argument words: output addresses, input addresses, A, R1, B, R2, the numbers (as bits of float64).
 """
@@ -30,8 +30,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..spec import Spec
-from . import layout as layouts
-from . import inline, source
+from . import inline, layout as layouts, source
 from .program import Kernel, Program, Ref, Step, Word
 
 TILE = 64  # rows walked together
@@ -143,7 +142,9 @@ class RowProgram:
         self.elements = [name for name in names if name not in per_row]
         for statement in Folds().visit(tree).body:
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                kind, value = ("check", statement.value.args[0]) if _is_check(statement.value) else ("let", self._take_folds(statement.value))
+                kind, value = (
+                    ("check", statement.value.args[0]) if _is_check(statement.value) else ("let", self._take_folds(statement.value))
+                )
                 self.stages.append((kind, statement.targets[0].id, value))
             elif isinstance(statement, ast.Return) and statement.value is not None:
                 results = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
@@ -184,7 +185,9 @@ def limits(dtype: np.dtype) -> tuple:
     return dtype.type(info.min), dtype.type(info.max)
 
 
-def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], out_types: tuple[str, ...], per_row: tuple[str, ...], column: bool) -> Callable:
+def build(
+    code: Callable, dtype: np.dtype, types: tuple[str, ...], out_types: tuple[str, ...], per_row: tuple[str, ...], column: bool
+) -> Callable:
     """The kernel of the CPU: `rows` one by one, or tiles of `columns`."""
     translated = source.Translated(code, dtype, "row", Folds())
     # The author's variables get names that the loops around them do not use.

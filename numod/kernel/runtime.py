@@ -27,16 +27,15 @@ if object.__basicsize__ != 16 or ctypes.sizeof(ctypes.c_void_p) != 8:
 BUFFER_TYPE, TYPE_ERROR, NONE, LIVE, CACHED, PEAK, THREADS, BUSY, WORKERS = 0, 8, 16, 24, 32, 40, 48, 64, 384
 MAX_WORKERS, STATE_BYTES = 255, 18752
 
-_PYTHON_SYMBOLS = (
-    "PyObject_Malloc PyObject_Free PyObject_Init Py_IncRef Py_DecRef PyLong_AsLongLong PyErr_Occurred PyErr_NoMemory "
-    "PyErr_SetNone PyBuffer_FillInfo PyTuple_New PyTuple_SetItem PyEval_SaveThread PyEval_RestoreThread "
-    "PyThread_acquire_lock PyThread_release_lock"
-).split()
+_PYTHON_SYMBOLS = """
+    PyObject_Malloc PyObject_Free PyObject_Init Py_IncRef Py_DecRef PyLong_AsLongLong PyErr_Occurred PyErr_NoMemory PyErr_SetNone
+    PyBuffer_FillInfo PyTuple_New PyTuple_SetItem PyEval_SaveThread PyEval_RestoreThread PyThread_acquire_lock PyThread_release_lock
+"""
 
 
 def _add_symbols() -> None:
     """Tell LLVM where the C functions are that `native` calls."""
-    for name in _PYTHON_SYMBOLS:
+    for name in _PYTHON_SYMBOLS.split():
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     if os.name == "nt":
         library, yield_name = ctypes.CDLL("kernel32"), "SwitchToThread"

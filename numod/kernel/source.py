@@ -97,7 +97,12 @@ class Translated:
     """Source text of a function and its helpers for one dtype, and the objects that the text refers to."""
 
     def __init__(
-        self, function: Callable, dtype: np.dtype | None, name: str, rewrite: ast.NodeTransformer | None = None, twin: Callable | None = None
+        self,
+        function: Callable,
+        dtype: np.dtype | None,
+        name: str,
+        rewrite: ast.NodeTransformer | None = None,
+        twin: Callable | None = None,
     ):
         """dtype: what literals become; None leaves them alone. rewrite: applied to the function's own body first.
 
@@ -122,7 +127,12 @@ class Translated:
         if loop:
             for tree in module.body:
                 tree.body = inline.move_invariant(tree.body, loop)  # type: ignore[attr-defined]
-        called = {node.func.id for tree in module.body for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        called = {
+            node.func.id
+            for tree in module.body
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
         module.body = [tree for tree in module.body if tree.name in called or tree.name not in helpers]  # type: ignore[attr-defined]
         for tree in module.body:
             if tree.name in helpers:  # type: ignore[attr-defined]
@@ -140,7 +150,9 @@ class Translated:
         tree.name = name
         if rewrite is not None:
             tree = rewrite.visit(tree)
-        local = {arg.arg for arg in tree.args.args} | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        local = {arg.arg for arg in tree.args.args} | {
+            n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
         tree = _Resolve(self, function, local).visit(tree)
         self.functions.append(tree)
         return tree

@@ -90,13 +90,17 @@ def where(mask, x, y):
     return x if mask else y
 
 
-@elementwise(ref=lambda mask, x: np.where(mask, x, np.zeros_like(x)), takes="any", masks=("mask",), vjp={"x": lambda g, mask: keep(mask, g)})
+@elementwise(
+    ref=lambda mask, x: np.where(mask, x, np.zeros_like(x)), takes="any", masks=("mask",), vjp={"x": lambda g, mask: keep(mask, g)}
+)
 def keep(mask, x):
     """``x`` where ``mask`` is true, else 0."""
     return x if mask else 0.0
 
 
-@elementwise(ref=lambda mask, x: np.where(mask, np.zeros_like(x), x), takes="any", masks=("mask",), vjp={"x": lambda g, mask: drop(mask, g)})
+@elementwise(
+    ref=lambda mask, x: np.where(mask, np.zeros_like(x), x), takes="any", masks=("mask",), vjp={"x": lambda g, mask: drop(mask, g)}
+)
 def drop(mask, x):
     """0 where ``mask`` is true, else ``x``."""
     return 0.0 if mask else x

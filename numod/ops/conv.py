@@ -30,11 +30,26 @@ def _check_shapes(x_shape, w_shape, stride, padding, dilation, groups) -> tuple[
     sides = ("L", "H, W", "D, H, W")[axes - 1]
     check(len(x_shape) == axes + 2, "{}: input must have axes (N, C, {}), got shape {}", name, sides, x_shape)
     check(len(w_shape) == axes + 2, "{}: weight must have {} axes, got shape {}", name, axes + 2, w_shape)
-    check(min(stride) >= 1 and min(dilation) >= 1 and min(padding) >= 0, "{}: got stride {}, dilation {}, padding {}", name, stride, dilation, padding)
+    check(
+        min(stride) >= 1 and min(dilation) >= 1 and min(padding) >= 0,
+        "{}: got stride {}, dilation {}, padding {}",
+        name,
+        stride,
+        dilation,
+        padding,
+    )
     check(x_shape[1] == w_shape[1] * groups, "{}: input has {} channels, weight takes {}", name, x_shape[1], w_shape[1] * groups)
     check(w_shape[0] % groups == 0, "{}: {} output channels do not make {} groups", name, w_shape[0], groups)
     out = out_sides(x_shape[2:], w_shape[2:], stride, padding, dilation)
-    check(min(out) >= 1, "{}: kernel {} with dilation {} does not fit input {} with padding {}", name, w_shape[2:], dilation, x_shape[2:], padding)
+    check(
+        min(out) >= 1,
+        "{}: kernel {} with dilation {} does not fit input {} with padding {}",
+        name,
+        w_shape[2:],
+        dilation,
+        x_shape[2:],
+        padding,
+    )
     return (x_shape[0], w_shape[0], *out)
 
 
@@ -46,7 +61,9 @@ def _float_casts(*specs: Spec):
 def _geometry(attrs) -> list[int]:
     """stride, padding and dilation of three axes; missing ones come first and have one place."""
     missing = 3 - len(attrs["stride"])
-    return [v for name, fill in (("stride", 1), ("padding", 0), ("dilation", 1)) for v in (fill,) * missing + attrs[name]] + [attrs["groups"]]
+    return [v for name, fill in (("stride", 1), ("padding", 0), ("dilation", 1)) for v in (fill,) * missing + attrs[name]] + [
+        attrs["groups"]
+    ]
 
 
 def _volume(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -210,7 +227,9 @@ def _data_sample(draw):
     inputs=("dy", "weight"),
     attrs={"shape": (), **ATTRS},
     vjp={
-        "dy": lambda g, weight, stride, padding, dilation, groups: conv(g, weight, stride=stride, padding=padding, dilation=dilation, groups=groups),
+        "dy": lambda g, weight, stride, padding, dilation, groups: conv(
+            g, weight, stride=stride, padding=padding, dilation=dilation, groups=groups
+        ),
         "weight": lambda g, dy, weight_spec, stride, padding, dilation, groups: conv_weight_gradient(
             dy, g, shape=weight_spec.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
         ),

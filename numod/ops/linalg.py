@@ -83,7 +83,10 @@ def _matmul_y(g, x, transpose_a, transpose_b):
     inputs=("x", "y"),
     attrs={"transpose_a": False, "transpose_b": False},
     vjp={"x": _matmul_x, "y": _matmul_y},
-    errors=((ValueError, lambda Tensor, op: op(Tensor([[1.0, 2.0]]), Tensor([[1.0, 2.0]]))), (TypeError, lambda Tensor, op: op(*[Tensor([[True]])] * 2))),
+    errors=(
+        (ValueError, lambda Tensor, op: op(Tensor([[1.0, 2.0]]), Tensor([[1.0, 2.0]]))),
+        (TypeError, lambda Tensor, op: op(*[Tensor([[True]])] * 2)),
+    ),
 )
 def matmul(b, i, j, x, y, depth, transpose_a, transpose_b):
     """Products of the matrices in the last two axes, each transposed first if its flag says so; the axes before them are broadcast."""

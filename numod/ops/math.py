@@ -40,7 +40,11 @@ def div(x, y):
     return x / y
 
 
-@elementwise(ref=lambda x, y: np.floor(x / y) if np.asarray(x).dtype.kind == "f" else np.floor_divide(x, y), kinks=(0.0,), sample=lambda draw: draw.with_divisor())
+@elementwise(
+    ref=lambda x, y: np.floor(x / y) if np.asarray(x).dtype.kind == "f" else np.floor_divide(x, y),
+    kinks=(0.0,),
+    sample=lambda draw: draw.with_divisor(),
+)
 def floor_div(x, y):
     """``x // y``, rounded toward minus infinity."""
     return x // y if INTEGER else math.floor(x / y)
@@ -143,7 +147,11 @@ def trunc(x):
     return math.trunc(x)
 
 
-@elementwise(ref=lambda x: x if x.dtype.kind in "iu" else np.copysign(np.floor(np.abs(x) + 0.5), x), vjp={"x": lambda g: zeros_like(g)}, kinks=tuple(k / 2 for k in range(-10, 11)))
+@elementwise(
+    ref=lambda x: x if x.dtype.kind in "iu" else np.copysign(np.floor(np.abs(x) + 0.5), x),
+    vjp={"x": lambda g: zeros_like(g)},
+    kinks=tuple(k / 2 for k in range(-10, 11)),
+)
 def round(x):
     """The nearest integer; halves go away from zero."""
     return -math.floor(0.5 - x) if x < 0 else x if x == 0 else math.floor(x + 0.5)
@@ -198,9 +206,7 @@ def logistic(x):
     return 1.0 / (1.0 + math.exp(-x))
 
 
-@elementwise(
-    ref=lambda x: 1 / (1 + np.exp(-x)), takes="float", vjp={"x": lambda g, out: mul(g, mul(out, sub(ones_like(out), out)))}
-)
+@elementwise(ref=lambda x: 1 / (1 + np.exp(-x)), takes="float", vjp={"x": lambda g, out: mul(g, mul(out, sub(ones_like(out), out)))})
 def sigmoid(x):
     """``1 / (1 + exp(-x))``."""
     return logistic(x)

@@ -134,7 +134,9 @@ def _second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
 
 
 def _second(name: str):
-    return lambda memo, g, x, dy, mean, var, weight, x_spec, axis, eps: _second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[name]
+    return lambda memo, g, x, dy, mean, var, weight, x_spec, axis, eps: _second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[
+        name
+    ]
 
 
 @rowwise(

@@ -19,7 +19,14 @@ ATTRS = {"kernel": (), "stride": (), "padding": ()}
 
 def out_sides(name: str, size, kernel, stride, padding) -> tuple[int, ...]:
     """The extents of the result along the image axes; raises if a window would see nothing."""
-    check(min(kernel) >= 1 and min(stride) >= 1 and min(padding) >= 0, "{}: got kernel {}, stride {}, padding {}", name, kernel, stride, padding)
+    check(
+        min(kernel) >= 1 and min(stride) >= 1 and min(padding) >= 0,
+        "{}: got kernel {}, stride {}, padding {}",
+        name,
+        kernel,
+        stride,
+        padding,
+    )
     check(all(p < k for p, k in zip(padding, kernel, strict=True)), "{}: padding {} must be smaller than kernel {}", name, padding, kernel)
     out = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
     check(min(size) >= 1 and min(out) >= 1, "{}: kernel {} does not fit an image of {} with padding {}", name, kernel, tuple(size), padding)

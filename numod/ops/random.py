@@ -32,7 +32,12 @@ def philox(key, salt, counter):
 
 
 def _infer(state: Spec, *, shape: tuple[int, ...], dtype: np.dtype) -> Spec:
-    check(state.shape == (3,) and state.dtype == np.int64, "random: state must be 3 values of int64, got {} of shape {}", state.dtype, state.shape)
+    check(
+        state.shape == (3,) and state.dtype == np.int64,
+        "random: state must be 3 values of int64, got {} of shape {}",
+        state.dtype,
+        state.shape,
+    )
     check(np.dtype(dtype).kind == "f", "random: dtype must be a float, got {}", dtype)
     return state.like(tuple(shape), np.dtype(dtype))
 

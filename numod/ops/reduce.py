@@ -32,7 +32,13 @@ def sum(x):
     return fold(add, x)  # noqa: F821
 
 
-@rowwise(ref=_ref(np.mean), per="row", takes="float", bool_as="float32", vjp={"x": lambda g, x_spec, axis: spread(_scaled(g, x_spec, axis), x_spec, axis)})
+@rowwise(
+    ref=_ref(np.mean),
+    per="row",
+    takes="float",
+    bool_as="float32",
+    vjp={"x": lambda g, x_spec, axis: spread(_scaled(g, x_spec, axis), x_spec, axis)},
+)
 def mean(x):
     """The mean over ``axis``; NaN of an empty row."""
     return fold(add, x) / count  # noqa: F821
@@ -207,5 +213,3 @@ def sum_to(x, *, shape):
     check(missing >= 0, "sum_to: cannot sum shape {} to {}", x.shape, shape)
     axes = (*range(missing), *(i + missing for i, n in enumerate(shape) if n == 1 and x.shape[i + missing] != 1))
     return reshape(sum(x, axis=axes), shape=shape) if axes else x
-
-

@@ -181,7 +181,15 @@ def _slice_gradient(g, x_spec, start, count, step):
 def slice_view(x, *, start, count, step, shape=None):
     """``count`` elements of each axis from ``start`` on, ``step`` (at least 1) apart; seen in ``shape``, which may differ by axes of extent 1."""
     for axis, (extent, a, n, s) in enumerate(zip(x.shape, start, count, step, strict=True)):
-        check(s >= 1 and 0 <= a <= extent and (n == 0 or a + (n - 1) * s < extent), "slice: axis {} of size {}: {} elements from {} by {}", axis, extent, n, a, s)
+        check(
+            s >= 1 and 0 <= a <= extent and (n == 0 or a + (n - 1) * s < extent),
+            "slice: axis {} of size {}: {} elements from {} by {}",
+            axis,
+            extent,
+            n,
+            a,
+            s,
+        )
     offset = sum(a * stride for a, stride in zip(start, x.strides, strict=True)) if 0 not in count else 0
     strides = tuple(stride * s for stride, s in zip(x.strides, step, strict=True))
     part = Spec.of(tuple(count), x.dtype, x.device, strides)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .calls import Call, changed
@@ -26,33 +29,39 @@ def match(got: np.ndarray, want: np.ndarray, allowed: np.ndarray | float, what: 
 def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray | float]:
     """For each output, how far rounding may take it from the exact result.
 
-    An elementwise op answers for each element alone. Others may be off by what the result would move if the inputs were rounded:
-    that is all that can be asked where large terms cancel.
+    An elementwise op answers for each element alone, others for the largest. Where many terms may cancel, results may be off by what they
+    would move if the inputs were rounded; no method does better.
     """
     eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).smallest_subnormal
     if call.op.form == "view":
         return [0.0] * len(wants)
+    inputs = [x.astype(np.float64) for x in call.converted()]
     if call.op.form == "elementwise":
-        sizes = [np.minimum(np.abs(np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)), 1.0) for x in call.inputs]
-        size = np.max(np.stack(np.broadcast_arrays(*sizes)), axis=0)
-        return [ULPS * (eps * (np.abs(want) + size) + tiny) for want in wants]
+        shape = wants[0].shape
+        size = np.max([np.broadcast_to(np.minimum(np.abs(np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)), 1.0), shape) for x in inputs], axis=0)
+        moves = _moves(call, wants, lambda x: eps * np.abs(x)) if len(inputs) > 2 else [0.0] * len(wants)
+        return [ULPS * (eps * (np.abs(want) + size) + move + tiny) for want, move in zip(wants, moves, strict=True)]
+    most = min(max((_largest(x) for x in inputs), default=0.0), 1.0)
+    moves = _moves(call, wants, lambda x: eps * _largest(x))
+    return [ULPS * (eps * (_largest(want) + most) + _largest(move) + tiny) for want, move in zip(wants, moves, strict=True)]
+
+
+def _moves(call: Call, wants: list[np.ndarray], how_far: Callable[[np.ndarray], Any]) -> list[np.ndarray]:
+    """How much the reference's results move when the float inputs are moved so far, up or down."""
     random = np.random.default_rng(0)
-    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.converted()]
-    shaken = call.reference(changed(wide, lambda x: x + eps * _largest(x) * random.uniform(-1, 1, x.shape)))
-    size = min(max((_largest(x) for x in wide), default=0.0), 1.0)
-    return [ULPS * (eps * (_largest(want) + size) + _apart(want, moved) + tiny) for want, moved in zip(wants, shaken, strict=True)]
+    inputs = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.converted()]
+    moves = [np.zeros(want.shape) for want in wants]
+    for _ in range(4):
+        moved = call.reference(changed(inputs, lambda x: x + how_far(x) * random.choice((-1.0, 1.0), x.shape)))
+        for i, (want, result) in enumerate(zip(wants, moved, strict=True)):
+            with np.errstate(all="ignore"):
+                moves[i] = np.fmax(moves[i], np.abs(result - want.astype(np.float64)))
+    return moves
 
 
 def _largest(x: np.ndarray) -> float:
     """The largest finite magnitude in an array."""
-    sizes = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.zeros(0)
-    return float(sizes.max(initial=0.0))
-
-
-def _apart(left: np.ndarray, right: np.ndarray) -> float:
-    """The largest finite difference of two results; 0 if their shapes differ."""
-    with np.errstate(all="ignore"):
-        return _largest(left.astype(np.float64) - right) if left.shape == right.shape else 0.0
+    return float(np.abs(x[np.isfinite(x)], dtype=np.float64).max(initial=0.0))
 
 
 def match_each(call: Call, gots: list[np.ndarray], wants: list[np.ndarray]) -> None:
