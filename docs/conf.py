@@ -24,6 +24,7 @@ autosummary_generate = False
 numpydoc_show_class_members = False
 
 doctest_test_doctest_blocks = ""  # the docstrings' examples are run where they stand, in their own modules
+doctest_path = [str(pathlib.Path(__file__).parent / "howto")]
 doctest_global_setup = """
 import numpy as np
 import numod as nm

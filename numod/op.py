@@ -137,6 +137,7 @@ def register(op: Op) -> Op:
 def apply(op: Op, inputs: Sequence[Tensor], attrs: tuple = ()):
     """Run ``op`` on tensors; record it if a gradient may flow through it. Returns a Tensor, or a tuple of them."""
     count = len(inputs)
+    key: tuple
     if count == 2:
         a, b = inputs
         key = (a._spec, b._spec, attrs)
@@ -180,19 +181,19 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
     check(op.variadic or len(specs) == len(op.inputs), "{}: takes {} inputs, got {}", op.name, len(op.inputs), len(specs))
     for spec in specs[1:]:
         check(spec.device == specs[0].device, "{}: operands on {} and {}", op.name, specs[0].device, spec.device)
-    outputs = op.infer(*specs, **named)
-    if isinstance(outputs, Plan):
-        plan = outputs
+    inferred = op.infer(*specs, **named)
+    plan: Plan
+    if isinstance(inferred, Plan):
+        plan = inferred
     else:
-        if isinstance(outputs, Spec):
-            outputs = (outputs,)
+        outputs: tuple[Spec, ...] = (inferred,) if isinstance(inferred, Spec) else inferred
         device = (specs or outputs)[0].device
         twin = None if config.interpret else op.twins.get("cuda" if device.is_cuda else "cpu")
-        plan = twin(specs, named, outputs) if twin else None
-        if plan is None:
+        program: Program | None = twin(specs, named, outputs) if twin else None
+        if program is None:
             plan = op.plan(op, specs, named, outputs)
-        elif isinstance(plan, Program):
-            plan = Plan(outputs, executor.compile(layout.on_contiguous(specs, plan)))
+        else:
+            plan = Plan(outputs, executor.compile(layout.on_contiguous(specs, program)))
     plan.inputs = specs
     plan.differentiable = bool(op.vjp) and any(spec.is_float for spec in plan.outputs)
     if len(op.plans) >= _LIMIT:
@@ -236,7 +237,7 @@ def _record(op: Op, plan: Plan, inputs: Sequence[Tensor], attrs: tuple, outs: tu
         return
     saved = [(t._buffer, t._spec, t._node, t._index) for t in [inputs[position] for position in kept]] if kept else ()
     buffers = [out._buffer for out in outs] if keeps_out else ()
-    node = Node(origins, plan.outputs, _pull, (op, plan.inputs, attrs, recipe, saved, buffers))
+    node = Node(tuple(origins), plan.outputs, _pull, (op, plan.inputs, attrs, recipe, saved, buffers))
     tape.add(node)
     for index, out in enumerate(outs):
         out._node, out._index = node, index

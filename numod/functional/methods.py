@@ -75,20 +75,35 @@ def _attach_operators() -> None:
         ("ge", compare.greater_equal),
     ):
         setattr(Tensor, f"__{name}__", _forward(op))
-    for name, op in (("neg", math.neg), ("abs", math.abs), ("invert", compare.logical_not)):
+    for name, op in (("neg", math.neg), ("abs", math.abs), ("invert", compare.logical_not), ("round", math.round)):
         setattr(Tensor, f"__{name}__", lambda self, op=op: apply(op, (self,)))
-    Tensor.__pos__ = lambda self: self
-    Tensor.__round__ = lambda self: apply(math.round, (self,))
-    Tensor.__matmul__ = lambda self, other: linalg.matmul(self, elemwise.as_tensor(other))
-    Tensor.__rmatmul__ = lambda self, other: linalg.matmul(elemwise.as_tensor(other), self)
-    Tensor.__imatmul__ = _in_place("matmul")
-    Tensor.__hash__ = object.__hash__  # setting __eq__ on the class leaves this alone; said for the reader
 
 
 def _method(function: Callable) -> Callable:
     """Attach a function to Tensor under its own name."""
     setattr(Tensor, function.__name__, function)
     return function
+
+
+@_method
+def __pos__(self: Tensor) -> Tensor:
+    return self
+
+
+@_method
+def __matmul__(self: Tensor, other) -> Tensor:
+    return linalg.matmul(self, elemwise.as_tensor(other))
+
+
+@_method
+def __rmatmul__(self: Tensor, other) -> Tensor:
+    return linalg.matmul(elemwise.as_tensor(other), self)
+
+
+@_method
+def __imatmul__(self: Tensor, other) -> Tensor:
+    self._bind(self @ other)
+    return self
 
 
 @_method
@@ -169,4 +184,3 @@ def _attach_reductions() -> None:
 
 _attach_operators()
 _attach_reductions()
-Tensor.T = property(lambda self: self.transpose(), doc="The tensor with its axes reversed.")

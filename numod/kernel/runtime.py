@@ -169,10 +169,11 @@ def _start_worker(index: int) -> None:
 
 
 def _after_fork() -> None:
-    """A forked child has no worker threads: it works alone from here on."""
+    """A forked child has no worker threads: it works alone, until it asks for threads of its own."""
     global _started
     config.num_threads, _started = 1, 0
     _word(THREADS).value, _word(BUSY).value = 1, 0
+    ctypes.memset(_base + WORKERS, 0, 64 * MAX_WORKERS)  # new workers count their jobs from 0
 
 
 _word(THREADS).value = 1
