@@ -171,11 +171,11 @@ def backward(
     while heap:
         _, node = heapq.heappop(heap)
         gradients = pending.pop(node)
-        for index, gradient in enumerate(gradients):
-            if gradient is not None and (node, index) in wanted:
-                found[node, index] = gradient
+        for index, total in enumerate(gradients):
+            if total is not None and (node, index) in wanted:
+                found[node, index] = total
         if node.pull is not None:
-            for origin, gradient in zip(node.inputs, node.pull(node, gradients), strict=True):
-                if origin is not None and gradient is not None:
-                    arrive(*origin, gradient)
+            for origin, share in zip(node.inputs, node.pull(node, gradients), strict=True):
+                if origin is not None and share is not None:
+                    arrive(origin[0], origin[1], share)
     return found

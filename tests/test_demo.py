@@ -9,7 +9,7 @@ import pytest
 from numod import load
 from numod.cli import demo, digits, pictures
 
-pytest.importorskip("mlxtend.version", reason="needs the extra demo")
+pytest.importorskip("mlxtend", reason="needs the extra demo")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The native runtime: buffers and the memory pool, what a launch refuses, the threads, and what survives a fork."""
 
 import gc
+import itertools
 import os
 import sys
 import threading
@@ -77,7 +78,7 @@ def test_blocks_are_used_again():
 def test_blocks_do_not_overlap():
     buffers = [runtime.alloc(size) for size in (1, 64, 65, 1000, 4096, 5000, 70_000) for _ in range(4)]
     spans = sorted((buffer.address, buffer.address + buffer.nbytes) for buffer in buffers)
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def test_a_part_keeps_the_whole_alive():
@@ -175,7 +176,7 @@ def test_numbers_that_do_not_fit_are_overflow_errors():
 
 def test_a_failed_launch_gives_its_memory_back_and_says_what_was_wrong():
     def pick(i, x, where):
-        return x[checked(where[i], x.shape[0])]  # noqa: F821
+        return x[checked(where[i], x.shape[0])]
 
     x, where = np.arange(5, dtype=np.float32), np.array([0, 4, 9, 1], np.int32)
     out = Spec.of((4,), x.dtype, CPU)
@@ -265,6 +266,7 @@ import os, sys, threading
 import numpy as np
 from launching import tripled, each
 from numod import get_num_threads, set_num_threads
+from numod.kernel import runtime
 x = np.arange(100_000, dtype=np.float32)
 set_num_threads(3)
 for _ in range(50): each(tripled, x, grain=1000)          # the workers are there, some of them parked
@@ -278,6 +280,7 @@ for _ in range(5):
     child = os.fork()
     if child == 0:
         ok = get_num_threads() == 1
+        ok &= runtime._word(runtime.WORKERS).value == 0       # a new worker counts its jobs from 0
         ok &= all(np.array_equal(each(tripled, x, grain=1000), x * 3) for _ in range(5))
         set_num_threads(2)                                # a child may have workers of its own
         ok &= all(np.array_equal(each(tripled, x, grain=1000), x * 3) for _ in range(50))

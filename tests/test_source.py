@@ -122,7 +122,7 @@ def test_lambdas_of_one_line_are_told_apart():
     first, second = lambda x: x + 1.0, lambda x: x * 2.0
     assert each(first, [3.0]) == 4.0
     assert each(second, [3.0]) == 6.0
-    outer = lambda x: (lambda x: x * x)  # noqa: E731
+    outer = lambda x: lambda x: x * x
     assert each(outer(None), [3.0]) == 9.0
     assert each(lambda x: x if x > 0.0 else -x, [-3.0]) == 3.0
     assert each(lambda x: 1.0, [-3.0]) == 1.0
@@ -167,7 +167,7 @@ def test_fingerprint_ignores_what_does_not_change_the_meaning():
     first = source.fingerprint(build(BASE, K=1.0))
     assert source.fingerprint(build("\n\n" + BASE, K=1.0)) == first
     assert source.fingerprint(build(BASE + "  # and adds", K=1.0)) == first
-    documented = ['def f(x):\n    "%s"\n    return x' % doc for doc in ("Same.", "The same.")]
+    documented = [f'def f(x):\n    "{doc}"\n    return x' for doc in ("Same.", "The same.")]
     assert source.fingerprint(build(documented[0])) == source.fingerprint(build(documented[1]))
     assert source.fingerprint(build(BASE, K=1.0, UNUSED=7)) == first
 

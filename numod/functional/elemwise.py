@@ -33,7 +33,7 @@ def operands(*values: Operand) -> list[Tensor]:
             results.append(value)
         elif i in arrays:
             results.append(arrays[i])
-        elif isinstance(value, (bool, int, float, np.generic)) and not isinstance(value, np.complexfloating):
+        elif isinstance(value, (bool, int, float, np.generic)) and not np.iscomplexobj(value):
             results.append(_weak(value, known, values, device))
         else:
             raise TypeError(f"expected a tensor, a number, an array or a list, got {type(value).__name__}: {value!r}")

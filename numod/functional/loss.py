@@ -33,7 +33,7 @@ def _reduced(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             raise ValueError(f"{function.__name__}: reduction must be one of {', '.join(_REDUCTIONS)}, got {how!r}")
         return _REDUCTIONS[how](function(*args, **kwargs))
 
-    loss.__signature__ = signature
+    loss.__signature__ = signature  # type: ignore[attr-defined]
     return loss
 
 

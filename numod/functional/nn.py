@@ -167,21 +167,21 @@ def conv_transpose2d(
     [[[[1.0, 3.0, 2.0]]]]
     """
     name = "conv_transpose2d"
-    attrs = stride, padding, dilation, groups = _conv_attrs(name, 2, stride, padding, dilation, groups, conv_mode)
+    steps, pads, spread, groups = attrs = _conv_attrs(name, 2, stride, padding, dilation, groups, conv_mode)
     extra = _tuple(name, "output_padding", output_padding, 2)
     check(
-        all(e == 0 or e < s for e, s in zip(extra, stride, strict=True)),
+        all(e == 0 or e < s for e, s in zip(extra, steps, strict=True)),
         "{}: output_padding {} must be smaller than stride {}",
         name,
         extra,
-        stride,
+        steps,
     )
     weight = _flat_weight(name, weight, 2, groups)
     check(inp.ndim == 4 and weight.ndim == 4, "{}: input and weight must have 4 axes, got shapes {} and {}", name, inp.shape, weight.shape)
     check(inp.shape[1] == weight.shape[0], "{}: input has {} channels, weight takes {}", name, inp.shape[1], weight.shape[0])
     sides = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + 1 + e
-        for n, s, p, d, k, e in zip(inp.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True)
+        for n, s, p, d, k, e in zip(inp.shape[2:], steps, pads, spread, weight.shape[2:], extra, strict=True)
     )
     shape = (inp.shape[0], weight.shape[1] * groups, *sides)
     out = apply(conv_ops.conv_data_gradient, (inp, weight), (shape, *attrs))

@@ -14,7 +14,7 @@ from struct import pack
 
 from .correlation import BY_IMAGE, BY_ROW, LINE, SIZE, Correlation, Source, applies, correlation, describe_source, divide, frame_step
 from .host import lanes_of, registers
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, Word
 
 SERIAL = 1 << 21  # multiplications below which a step is not worth sharing between threads
 TASKS = 16  # aim for at least this many pieces of work, so that threads end together
@@ -61,6 +61,7 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
             moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
             cycles = blocks * c.groups * (tile.cycles * seen * c.inputs + moved)
             best = min(best or (cycles, tile), (cycles, tile), key=lambda pair: pair[0])
+    assert best is not None  # one of the modes was looked at
     return best[1]
 
 
@@ -93,7 +94,9 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
     starts = [min(w, c.out[2] - columns) for w in range(0, c.out[2], columns)]
     everything = [(d, h, w) for d in range(c.out[0]) for h in range(c.out[1]) for w in starts]
     seen = _taps_seen(c, tile.mode)
-    chunks, tiles, lists = [], [], {}
+    chunks: list[tuple[int, int, int, int]] = []
+    tiles: list[tuple[int, list[int]]] = []
+    lists: dict[tuple[tuple[int, int], ...], int] = {}
     for start in range(0, len(everything), chunk_vectors):
         vectors = everything[start : start + chunk_vectors]
         length = len(vectors)
@@ -108,7 +111,8 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
                 bounds.append([seen[axis][i] for axis, i in enumerate(place)])
             union = tuple((min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*bounds, strict=True))
             tiles.append((lists.setdefault(union, len(lists)), offsets))
-    taps, spans = [], []
+    taps: list[tuple[int, int]] = []
+    spans: list[int] = []
     for union in lists:
         spans.append(len(taps))
         for d, h, w in product(*(range(*axis) for axis in union)):
@@ -267,7 +271,7 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
         steps += made
         workspace = max(workspace, end)
     if not whole:
-        words = (Ref("tmp"), Ref("out"), *f.size, *f.stride, *offsets)
+        words: tuple[Word, ...] = (Ref("tmp"), Ref("out"), *f.size, *f.stride, *offsets)
         merge = Kernel(("conv_merge",), "numod.kernel.conv_layout_simd:merge_phases")
         steps.append(Step(merge, planes, words, max(1, 16384 // prod(f.size))))
     return Program((planes * prod(f.size) * SIZE,), 2, tuple(steps), workspace + LINE)

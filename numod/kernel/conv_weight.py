@@ -8,7 +8,7 @@ images are parted depends on the shapes only, so results do not depend on the nu
 from __future__ import annotations
 
 from itertools import product
-from math import prod
+from math import inf, prod
 from struct import pack
 
 from .conv import FRAMES, TASKS
@@ -22,7 +22,7 @@ VECTORS = 96  # a tile should add up at least this many vectors before it sums o
 def _tile(outputs: int, columns: int, lanes: int) -> tuple[int, int, float]:
     """Output channels and (input channel, tap) pairs of a tile, and the cycles of one vector of outputs."""
     free = registers(lanes * SIZE) - 2
-    best = None
+    best = (0, 0, inf)
     for rows_limit in range(1, 10):
         rows = divide(outputs, divide(outputs, rows_limit))
         for columns_limit in range(1, 25):
@@ -31,7 +31,7 @@ def _tile(outputs: int, columns: int, lanes: int) -> tuple[int, int, float]:
                 continue
             step = max(rows * taps * 0.5, (rows + taps) * 0.8, 4.0) + 0.5  # two FMAs a cycle, loads that cross cache lines
             cycles = divide(outputs, rows) * divide(columns, taps) * step
-            if best is None or cycles < best[2]:
+            if cycles < best[2]:
                 best = (rows, taps, cycles)
     return best
 

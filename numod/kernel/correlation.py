@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .program import Kernel, Ref, Step
+from .program import Kernel, Ref, Step, Word
 
 SIZE = 4  # bytes of a float32
 LINE = 64  # bytes of a cache line
 BY_ROW, BY_IMAGE = 0, 1
 
-Axes = tuple[int, int, int]
+Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def frame_step(c: Correlation, mode: int, lanes: int, source: Source, first: int
     grain = max(1, 32768 // prod(c.frame) // (lanes if mode == BY_IMAGE else 1))
     if mode == BY_ROW:
         columns = source.phase // SIZE
-        words = (ref, target, *c.size, *c.before, *c.frame[:2], columns, source.phases, source.channel, first * channels)
+        words: tuple[Word, ...] = (ref, target, *c.size, *c.before, *c.frame[:2], columns, source.phases, source.channel, first * channels)
         return Step(Kernel(("conv_pad",), "numod.kernel.conv_layout_simd:pad"), blocks * channels, words, grain)
     size, before, frame = c.size, c.before, c.frame
     if before == (0, 0, 0) and frame == size:

@@ -1,7 +1,8 @@
 """CUDA: memory on a GPU, and the launches that stand there for the programs of the CPU. The one file that imports numba.cuda.
 
-It keeps to what all targets of that name share (the one inside numba, the numba-cuda package, and numba's simulator, which ``NUMBA_ENABLE_CUDASIM=1`` turns on).
-A launch is planned once for each (op, Specs, attributes) as a `Run`: kernels one after the other on flat typed memory. Kernels are written by `cuda_loops`.
+It keeps to what all targets of that name share (the one inside numba, the numba-cuda package, and numba's simulator, which
+``NUMBA_ENABLE_CUDASIM=1`` turns on). A launch is planned once for each (op, Specs, attributes) as a `Run`: kernels one after the other on
+flat typed memory. Kernels are written by `cuda_loops`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import numba
 import numpy as np
 from numba import cuda
 
-from ..device import Device
 from ..errors import CompileError, DeviceError
 from ..spec import Spec
 from . import cache, cuda_loops, elementwise as cpu_elementwise, gather as cpu_gather, layout, rowwise as cpu_rowwise, source
@@ -462,7 +462,9 @@ def scatter(
     return run
 
 
-def _shaped_inputs(run: Run, first: int, specs: Sequence[Spec], shapes: Sequence[tuple[int, ...]] | None) -> list[tuple[int, tuple[int, ...]]]:
+def _shaped_inputs(
+    run: Run, first: int, specs: Sequence[Spec], shapes: Sequence[tuple[int, ...]] | None
+) -> list[tuple[int, tuple[int, ...]]]:
     shapes = [spec.shape for spec in specs] if shapes is None else shapes
     return [(_contiguous(run, i, spec), tuple(shape)) for i, (spec, shape) in enumerate(zip(specs, shapes, strict=True), first)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -62,7 +63,12 @@ def gather_or_scatter(
 ) -> Callable:
     """One thread for an index of the space. Words: the extents of the space, the integers. Arrays: output, owner ("claim", "set"), inputs."""
     function = source.Translated(code, dtype, "value_at", gather.Checks(), twin=twin)
-    values = [*(f"i{axis}" for axis in range(rank)), *(f"x{k}" for k in range(inputs)), *(f"words[{rank + k}]" for k in range(integers)), "error"]
+    values = [
+        *(f"i{axis}" for axis in range(rank)),
+        *(f"x{k}" for k in range(inputs)),
+        *(f"words[{rank + k}]" for k in range(integers)),
+        "error",
+    ]
     arrays = ["out", *["owner"] * (store in ("claim", "set")), *(f"x{k}" for k in range(inputs))]
     lines = [_head(arrays), THREAD, *_unravel(rank), *(line.format(", ".join(values)) for line in STORES[store])]
     return _finish(lines, function, {**names, "to_out": np.dtype(out_type).type}, code.__name__)
@@ -98,7 +104,7 @@ def row(
 class _RowWriter:
     """Writes what is done for a row. Every fold is kept in the wide type, and in a block joined through shared memory."""
 
-    PLACE = {"next": "j", "apart": "j * words[1]", "both": "((j // words[2]) * words[1] * words[2] + j % words[2])"}
+    PLACE: ClassVar = {"next": "j", "apart": "j * words[1]", "both": "((j // words[2]) * words[1] * words[2] + j % words[2])"}
 
     def __init__(self, program: rowwise.RowProgram, arguments: list[str], inputs: int, per_row: set[str], order: str, block: bool):
         self.arrays, self.per_row, self.order, self.block = arguments[:inputs], per_row, order, block

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..spec import Spec
 from . import elementwise, layout, source
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, Word
 
 GRAIN = 2048
 
@@ -40,11 +40,11 @@ def gather_program(
 
     shapes, space: how to see the inputs and the output, when not with their own shapes (the sizes must agree).
     """
-    steps, words, workspace = layout.contiguous(inputs)
+    steps, places, workspace = layout.contiguous(inputs)
     shapes = [spec.shape for spec in inputs] if shapes is None else list(shapes)
     space = output.shape if space is None else space
     kernel = _kernel("gather", code, inputs, output, dtype, shapes, space, len(integers))
-    words = [Ref("out"), *words, *space, *(extent for shape in shapes for extent in shape), *integers]
+    words: list[Word] = [Ref("out"), *places, *space, *(extent for shape in shapes for extent in shape), *integers]
     steps.append(Step(kernel, output.size, tuple(words), GRAIN))
     return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
 
@@ -69,10 +69,10 @@ def scatter_program(
     else:
         (start,) = elementwise.program(zero, (), [output], dtype).steps
     first = int(onto_first)
-    steps, words, workspace = layout.contiguous(inputs[first:], first)
+    steps, places, workspace = layout.contiguous(inputs[first:], first)
     shapes = [spec.shape for spec in inputs[first:]] if shapes is None else list(shapes)
     kernel = _kernel("scatter-" + mode, code, inputs[first:], output, dtype, shapes, space, len(integers))
-    words = [Ref("out"), *words, *space, *(extent for shape in shapes for extent in shape), *integers]
+    words: list[Word] = [Ref("out"), *places, *space, *(extent for shape in shapes for extent in shape), *integers]
     steps = [start, *steps, Step(kernel, size, tuple(words))]
     return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
 

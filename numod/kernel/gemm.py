@@ -1,17 +1,18 @@
 """Matrix products on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `gemm_simd`.
 
 C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. B is read where it
-is, or repacked into panels first when it is transposed or large; a block copies its part of A when that is worth it. Every
-element of C is summed in one fixed order that depends on the shapes only, not on the blocks.
+is, or repacked into panels first when it is transposed or large; a block copies its part of A when that is worth it. Few rows
+times the transpose of B, and a matrix times a vector, are dot products without any copy. Every element of C is summed in one
+fixed order that depends on the shapes only, not on the blocks.
 """
 
 from __future__ import annotations
 
 from .host import lanes_of, registers
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, Word
 
 ROWS = 6  # of a register tile
-DEPTH = 384  # of a chunk: a panel of B (2 vectors wide) stays in the first-level cache
+DEPTH = 384  # of a chunk: a panel of B stays in the second-level cache, beside a block's part of A
 BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
 TASKS = 16  # aim for at least this many blocks, so that threads end together ...
 TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
@@ -76,8 +77,8 @@ def program(
     b_batch = k * n if b_batch is None else b_batch
     if batch > 1 and b_batch == 0 and a_batch == m * k and not transpose_a:
         batch, m, a_batch = 1, batch * m, batch * m * k
-    if n == 1 and b_batch == k and not (transpose_a or bias):  # A times a vector: the vector times the transpose of A
-        return _dots(1, m, k, batch, b_batch, a_batch, Ref("in", 1), Ref("in", 0), 0, real, lanes)
+    if n == 1 and not (transpose_a or bias):  # A times a vector: the vector times the transpose of A
+        return _dots(1, m, k, batch, b_batch, a_batch, Ref("in", 1), Ref("in", 0), False, real, lanes)
     if transpose_b and not transpose_a and k >= DOT_DEPTH * m:
         return _dots(m, n, k, batch, a_batch, b_batch, Ref("in", 0), Ref("in", 1), bias, real, lanes)
     panel = column_vectors(lanes, real) * lanes
@@ -90,7 +91,7 @@ def program(
         matrices = 1 if b_batch == 0 else batch
         panels = _divide(n, panel)
         workspace = matrices * panels * panel * k * size
-        words = (Ref("in", 1), Ref("tmp"), n, k, b_step * size, b_column * size, b_batch * size)
+        words: tuple[Word, ...] = (Ref("in", 1), Ref("tmp"), n, k, b_step * size, b_column * size, b_batch * size)
         grain = max(1, 65536 // (panel * k))
         steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), matrices * panels, words, grain))
         b_source = Ref("tmp")

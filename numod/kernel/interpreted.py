@@ -28,8 +28,7 @@ class pointer:
         return int(value) if self.dtype == np.int64 else value
 
     def __setitem__(self, index, value):
-        with np.errstate(all="ignore"):
-            self._at(index)[0] = np.asarray(value).astype(self.dtype)
+        self._at(index)[0] = np.asarray(value).astype(self.dtype)
 
 
 def view(address, shape, dtype):
@@ -68,3 +67,31 @@ def checked(index, size, error):
     slot = pointer(error, np.int64)
     slot[0], slot[1], slot[2] = 1, index, size
     return 0
+
+
+def load(address):
+    """The int64 at ``address``."""
+    return ctypes.c_int64.from_address(address).value
+
+
+def store(address, value):
+    """Write an int64."""
+    ctypes.c_int64.from_address(address).value = value
+
+
+class stack(int):
+    """The address of so many int64 words that live as long as this object."""
+
+    memory: object
+
+    def __new__(cls, words):
+        """Make room for them."""
+        memory = (ctypes.c_int64 * words)()
+        address = super().__new__(cls, ctypes.addressof(memory))
+        address.memory = memory
+        return address
+
+
+def call_kernel(address, begin, end, args, scratch):
+    """Call the kernel at ``address``."""
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(address)(begin, end, args, scratch)

@@ -42,7 +42,7 @@ def target_machine(jit: bool = True) -> llvm.TargetMachine:
 def _engine() -> llvm.ExecutionEngine:
     if not _keep:
         _keep.append(llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine()))
-    return _keep[0]  # type: ignore[return-value]
+    return _keep[0]
 
 
 def _link(name: str, body: bytes) -> int:

@@ -44,7 +44,18 @@ def build(name: str, window: tuple[int, int, int] | None, lanes: int) -> Callabl
             if top < bottom and left < right:
                 at = ((top * sh - pad_h) * width + left * sw - pad_w) * SIZE
                 to = (top * columns + left) * SIZE
-                vectors((dx0 + x_at + at, x0 + x_at + at, y0 + y_at + to, bottom - top, right - left, width * SIZE, sh * width * SIZE, columns * SIZE))
+                vectors(
+                    (
+                        dx0 + x_at + at,
+                        x0 + x_at + at,
+                        y0 + y_at + to,
+                        bottom - top,
+                        right - left,
+                        width * SIZE,
+                        sh * width * SIZE,
+                        columns * SIZE,
+                    )
+                )
 
     return kernel
 
@@ -149,7 +160,7 @@ class _Window:
             for column in range(0, self.width, 2):
                 pair = [*line[column : column + 2], v.zero][:2]
                 for half, part in enumerate(self._parts(start, column)):
-                    put(v.zip(*pair, half), *part)
+                    put(v.zip(pair[0], pair[1], half), *part)
 
 
 def _take(v: Vectors, value: Value, top: Value) -> Value:
@@ -192,7 +203,12 @@ def _do_average_gradient(v: Vectors, window: _Window, dx: Value, x: Value, y: Va
     window.add(dx, [_scaled(v, window, v.load(y, window.mask))] * (window.height * window.width))
 
 
-INSIDE = {"maximum": _do_maximum, "maximum_gradient": _do_maximum_gradient, "average": _do_average, "average_gradient": _do_average_gradient}
+INSIDE = {
+    "maximum": _do_maximum,
+    "maximum_gradient": _do_maximum_gradient,
+    "average": _do_average,
+    "average_gradient": _do_average_gradient,
+}
 
 
 def _vectors(name: str, size: tuple[int, int, int], lanes: int) -> Emit:

@@ -27,7 +27,7 @@ class Ref(NamedTuple):
     """An address known only at launch: ``offset`` bytes into input, output or workspace memory."""
 
     space: str  # "in", "out" or "tmp"
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # a tuple has a method of this name
     offset: int = 0
 
 

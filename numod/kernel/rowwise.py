@@ -26,6 +26,7 @@ import functools
 import math
 import struct
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import numpy as np
 
@@ -171,7 +172,7 @@ class RowProgram:
         return Take().visit(expression)
 
 
-def _is_check(node: ast.expr) -> bool:
+def _is_check(node: ast.expr) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.removeprefix("global_") == "checked"
 
 

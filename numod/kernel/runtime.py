@@ -11,6 +11,7 @@ import os
 import sys
 import sysconfig
 import threading
+from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
@@ -132,7 +133,18 @@ def _make_builtin(name: str, doc: str):
 
 
 _add_symbols()
-Buffer = _make_type()
+if TYPE_CHECKING:
+
+    class Buffer:
+        """Memory from the pool: supports the buffer protocol."""
+
+        address: int
+        nbytes: int
+
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
+else:
+    Buffer = _make_type()
 _word(BUFFER_TYPE).value, _word(TYPE_ERROR).value, _word(NONE).value = id(Buffer), id(TypeError), id(None)
 alloc = _make_builtin("alloc", "alloc(nbytes) -> Buffer with that many bytes, uninitialised")
 shift = _make_builtin("shift", "shift(offset, buffer) -> Buffer showing the same memory from offset bytes on")

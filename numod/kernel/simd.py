@@ -8,6 +8,7 @@ functions compute is left to the files that use them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -16,7 +17,7 @@ from numba.extending import intrinsic
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 REALS = {"float32": (ir.FloatType(), 4, "f32"), "float64": (ir.DoubleType(), 8, "f64")}
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def word(value: int) -> ir.Constant:

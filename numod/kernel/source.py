@@ -89,7 +89,7 @@ def _names(code: types.CodeType) -> list[str]:
 def _lookup(function: Callable, name: str) -> Any:
     """What a global or closed-over name of ``function`` stands for; None if it is not bound."""
     if name in function.__code__.co_freevars:
-        return function.__closure__[function.__code__.co_freevars.index(name)].cell_contents
+        return (function.__closure__ or ())[function.__code__.co_freevars.index(name)].cell_contents
     return function.__globals__.get(name, getattr(builtins, name, None))
 
 
@@ -202,13 +202,13 @@ class _Resolve(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return self.target.literal(node.value) if isinstance(node.value, float) else node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         """``a if INTEGER else b`` is decided here, by the dtype that the code is for."""
         if isinstance(node.test, ast.Name) and node.test.id == "INTEGER":
             return self.visit(node.body if self.target.dtype is not None and self.target.dtype.kind in "iu" else node.orelse)
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         """``float32(0.5)`` is a constant, not a call."""
         kind = _lookup(self.function, node.func.id) if isinstance(node.func, ast.Name) and node.func.id not in self.local else None
         if isinstance(kind, type) and issubclass(kind, np.generic) and len(node.args) == 1:
@@ -218,7 +218,7 @@ class _Resolve(ast.NodeTransformer):
                 pass  # not a literal
         return self.generic_visit(node)
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id not in self.local:
             owner = _lookup(self.function, node.value.id)
             if isinstance(owner, types.ModuleType):
@@ -238,7 +238,7 @@ def _twin(value: Callable, dtype: np.dtype | None) -> Callable | None:
     """What stands in for a function of ``math``: one that keeps the dtype, can be vectorised, and never raises."""
     name = value.__name__
     if config.interpret:
-        return getattr(np, name) if name != "erf" else value
+        return getattr(np, name, value)
     if dtype == np.float32:
         twin = getattr(importlib.import_module("numod.kernel.mathf"), name, None)
         if twin is not None:
@@ -273,7 +273,7 @@ def _is_of(node: ast.Lambda, code: types.CodeType) -> bool:
     places = [(start, end) for start, end in places if start != end]  # an empty range is of no expression
     if not places:  # Python 3.12 says nothing of a constant
         return isinstance(node.body, ast.Constant) and node.lineno == code.co_firstlineno and node.body.value in code.co_consts
-    return all(body[0] <= start and end <= body[1] for start, end in places)  # type: ignore[operator]
+    return all(body[0] <= start and end <= body[1] for start, end in places)
 
 
 def _plain_arguments(arguments: ast.arguments) -> ast.arguments:

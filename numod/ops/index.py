@@ -92,7 +92,7 @@ def _take_sample(draw):
 )
 def take(a, k, b, x, indices):
     """The elements of ``x`` at ``indices`` along an axis: ``x[:, indices]`` for axis 1."""
-    i = checked(wrap(indices[k], x.shape[1]), x.shape[1])  # noqa: F821
+    i = checked(wrap(indices[k], x.shape[1]), x.shape[1])
     return x[a, i, b]
 
 
@@ -140,7 +140,7 @@ def _add_sample(draw):
 )
 def add_at(a, k, b, x, indices, size):
     """Zeros with the elements of ``x`` added at ``indices`` of an axis with ``size`` places: the transpose of `take`."""
-    i = checked(wrap(indices[k], size), size)  # noqa: F821
+    i = checked(wrap(indices[k], size), size)
     return (a * size + i) * x.shape[2] + b, x[a, k, b]
 
 
@@ -198,7 +198,7 @@ def _written(g, x_spec, v_spec, indices, axis):
 )
 def put(a, k, b, v, indices, size):
     """``x`` with ``v`` written at ``indices`` along an axis; of several values for one place the last stays."""
-    i = checked(wrap(indices[k], size), size)  # noqa: F821
+    i = checked(wrap(indices[k], size), size)
     return (a * size + i) * v.shape[2] + b, v[a, k, b]
 
 
@@ -228,8 +228,8 @@ def _join_sample(draw):
 )
 def join_index(k, x, y, rows, columns):
     """The index into two axes seen as one, from one index for each."""
-    i = checked(wrap(x[k], rows), rows)  # noqa: F821
-    j = checked(wrap(y[k], columns), columns)  # noqa: F821
+    i = checked(wrap(x[k], rows), rows)
+    j = checked(wrap(y[k], columns), columns)
     return i * columns + j
 
 
@@ -262,7 +262,7 @@ def _along_sample(draw):
 )
 def index_along(a, k, b, indices, size):
     """For a tensor with ``size`` places along an axis, the flat index of what ``indices`` selects there at each place of the other axes."""
-    i = checked(wrap(indices[a, k, b], size), size)  # noqa: F821
+    i = checked(wrap(indices[a, k, b], size), size)
     return (a * size + i) * indices.shape[2] + b
 
 
@@ -288,5 +288,5 @@ def _one_hot_sample(draw):
 )
 def one_hot(k, c, indices, classes):
     """A row of zeros with a 1 at the index, for each index."""
-    i = checked(indices[k], classes)  # noqa: F821
+    i = checked(indices[k], classes)
     return 1 if i == c else 0

@@ -25,7 +25,8 @@ def _matmul_ref(x, y, transpose_a, transpose_b):
 
 
 def _matmul_sample(draw):
-    batch, m, n, k = draw.shape(max_rank=1, max_side=3), *(draw.integer(0, 5) for _ in range(3))
+    batch = draw.shape(max_rank=1, max_side=3)
+    m, n, k = (draw.integer(0, 5) for _ in range(3))
     x, y = (batch if draw.boolean() else () for _ in range(2))
     flags = {"transpose_a": draw.boolean(), "transpose_b": draw.boolean()}
     x += (k, m) if flags["transpose_a"] else (m, k)

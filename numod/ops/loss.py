@@ -57,8 +57,8 @@ def _entropy_ref(x, label, axis, label_smooth, keepdims=False):
 )
 def cross_entropy(x, label, label_smooth):
     """``-log(softmax(x))`` at the label of each row, with ``label_smooth`` of the weight spread evenly over all classes."""
-    chosen = checked(label)  # noqa: F821
-    top = fold(max, x)  # noqa: F821
+    chosen = checked(label)
+    top = fold(max, x)
     total = fold(add, math.exp(x - top))  # noqa: F821
     target = fold(add, x if index == chosen else 0.0)  # noqa: F821
     mean = fold(add, x) / count  # noqa: F821
@@ -101,9 +101,11 @@ def _gradient_x(g, x, dy, x_spec, axis):
 )
 def cross_entropy_gradient(x, dy, label, label_smooth):
     """The gradient of `cross_entropy`, from that of its result."""
-    top = fold(max, x)  # noqa: F821
+    top = fold(max, x)
     total = fold(add, math.exp(x - top))  # noqa: F821
-    return dy * (math.exp(x - top) / total - (1.0 - label_smooth if index == label else 0.0) - label_smooth / count)  # noqa: F821
+    return dy * (
+        math.exp(x - top) / total - (1.0 if index == label else 0.0) + label_smooth * ((1.0 if index == label else 0.0) - 1.0 / count)
+    )
 
 
 @elementwise(

@@ -153,6 +153,6 @@ def normalize_gradient(x, dy, mean, var, weight, eps):
     total = fold(add, dy)  # noqa: F821
     scale = 1.0 / math.sqrt(var + eps)
     along = fold(add, dy * (x - mean)) * scale  # noqa: F821
-    shift = total / count  # noqa: F821
-    slope = along * scale / count  # noqa: F821
+    shift = total / count
+    slope = along * scale / count
     return weight * scale * (dy - shift - (x - mean) * slope), along, total

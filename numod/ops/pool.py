@@ -214,8 +214,12 @@ def _average_see(specs, attrs, out):
     return shapes, space, [*integers, attrs["count_padding"], *attrs.get("size", ())]
 
 
+def _as_float(x: Spec):
+    return casts([x], [x.dtype if is_float(x.dtype) else float32])
+
+
 def _average_infer(x: Spec, *, kernel, stride, padding, count_padding):
-    return casts([x], [x.dtype if is_float(x.dtype) else float32]) or _pooled("avg_pool2d", x, kernel, stride, padding)
+    return _as_float(x) or _pooled("avg_pool2d", x, kernel, stride, padding)
 
 
 def _average_sample(draw):
@@ -252,7 +256,7 @@ def _average_gradient_infer(dy: Spec, *, size, kernel, stride, padding, count_pa
     check(dy.ndim == 4, "avg_pool2d_gradient: the result's gradient must be (N, C, H, W), got shape {}", dy.shape)
     out = out_sides("avg_pool2d_gradient", size, kernel, stride, padding)
     check(dy.shape[2:] == out, "avg_pool2d_gradient: the result's gradient must have sides {}, got {}", out, dy.shape[2:])
-    return dy.like((*dy.shape[:2], *size))
+    return _as_float(dy) or dy.like((*dy.shape[:2], *size))
 
 
 def _average_gradient_sample(draw):

@@ -29,7 +29,7 @@ def _ref(function, **fixed):
 @rowwise(ref=_ref(np.sum), per="row", bool_as="int32", vjp={"x": lambda g, x_spec, axis: spread(g, x_spec, axis)})
 def sum(x):
     """The sum over ``axis``; accumulated in float64 (int64)."""
-    return fold(add, x)  # noqa: F821
+    return fold(add, x)
 
 
 @rowwise(
@@ -41,7 +41,7 @@ def sum(x):
 )
 def mean(x):
     """The mean over ``axis``; NaN of an empty row."""
-    return fold(add, x) / count  # noqa: F821
+    return fold(add, x) / count
 
 
 def _scaled(g, spec: Spec, axis: tuple[int, ...]):
@@ -66,8 +66,8 @@ def scalar(value: float, like):
 )
 def var(x):
     """The mean squared deviation from the mean over ``axis`` (divided by the count, not the count less 1)."""
-    mean = fold(add, x) / count  # noqa: F821
-    return fold(add, (x - mean) * (x - mean)) / count  # noqa: F821
+    mean = fold(add, x) / count
+    return fold(add, (x - mean) * (x - mean)) / count
 
 
 @rowwise(
@@ -78,7 +78,7 @@ def var(x):
 )
 def centered(x):
     """The deviation of each element from the mean over ``axis``."""
-    mean = fold(add, x) / count  # noqa: F821
+    mean = fold(add, x) / count
     return x - mean
 
 
@@ -91,27 +91,27 @@ def _share(g, x, out, x_spec, axis):
 @rowwise(ref=_ref(np.max), per="row", takes="any", empty=False, vjp={"x": _share})
 def max(x):
     """The largest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
-    return fold(max, x)  # noqa: F821
+    return fold(max, x)
 
 
 @rowwise(ref=_ref(np.min), per="row", takes="any", empty=False, vjp={"x": _share})
 def min(x):
     """The smallest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
-    return fold(min, x)  # noqa: F821
+    return fold(min, x)
 
 
 @rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmax, x, axis, keepdims), per="row", takes="any", empty=False, gives="int32")
 def argmax(x):
     """The (flat) index over ``axis`` of the first largest value; NaN counts as largest."""
-    top = fold(max, x)  # noqa: F821
-    return first(x == top or x != x)  # noqa: F821
+    top = fold(max, x)
+    return first(x == top or x != x)
 
 
 @rowwise(ref=lambda x, axis, keepdims=False: _arg(np.argmin, x, axis, keepdims), per="row", takes="any", empty=False, gives="int32")
 def argmin(x):
     """The (flat) index over ``axis`` of the first smallest value; NaN counts as smallest."""
-    low = fold(min, x)  # noqa: F821
-    return first(x == low or x != x)  # noqa: F821
+    low = fold(min, x)
+    return first(x == low or x != x)
 
 
 def _arg(function, x, axis, keepdims):
@@ -136,8 +136,8 @@ def _prod_others_ref(x, axis):
 )
 def prod_others(x):
     """For each element the product of the others over ``axis``, exact with zeros: the derivative of `prod`."""
-    zeros = fold(add, 1.0 if x == 0 else 0.0)  # noqa: F821
-    product = fold(mul, 1.0 if x == 0 else x)  # noqa: F821
+    zeros = fold(add, 1.0 if x == 0 else 0.0)
+    product = fold(mul, 1.0 if x == 0 else x)
     return (0.0 if zeros > 1 else product if x == 0 else 0.0) if zeros > 0 else product / x
 
 
@@ -150,7 +150,7 @@ def prod_others(x):
 )
 def prod(x):
     """The product over ``axis``."""
-    return fold(mul, x)  # noqa: F821
+    return fold(mul, x)
 
 
 @rowwise(
@@ -161,8 +161,8 @@ def prod(x):
 )
 def softmax(x):
     """``exp(x) / sum(exp(x))`` over ``axis``, computed from the largest value down so that nothing overflows."""
-    top = fold(max, x)  # noqa: F821
-    total = fold(add, math.exp(x - top))  # noqa: F821
+    top = fold(max, x)
+    total = fold(add, math.exp(x - top))
     return math.exp(x - top) / total
 
 
@@ -174,8 +174,8 @@ def softmax(x):
 )
 def logsoftmax(x):
     """The logarithm of `softmax`."""
-    top = fold(max, x)  # noqa: F821
-    total = math.log(fold(add, math.exp(x - top)))  # noqa: F821
+    top = fold(max, x)
+    total = math.log(fold(add, math.exp(x - top)))
     return x - top - total
 
 
@@ -188,9 +188,9 @@ def logsoftmax(x):
 )
 def logsumexp(x):
     """``log(sum(exp(x)))`` over ``axis``."""
-    top = fold(max, x)  # noqa: F821
+    top = fold(max, x)
     base = top if top - top == 0 else 0.0  # infinite values must not become NaN
-    return base + math.log(fold(add, math.exp(x - base)))  # noqa: F821
+    return base + math.log(fold(add, math.exp(x - base)))
 
 
 def _sum_to_ref(x, shape):

@@ -6,25 +6,25 @@ import numpy as np
 
 
 def erf(x):
-    """The error function, by its Taylor series (|x| < 3) or the continued fraction of its complement."""
+    """The error function, by its Taylor series (|x| < 2) or the continued fraction of its complement."""
     z = np.asarray(x)
     wide = z.astype(np.complex128) if np.iscomplexobj(z) else z.astype(np.float64)
     series = np.zeros_like(wide)
     term = wide.copy()
-    small = np.where(np.abs(wide) < 3, wide, 0)
+    small = np.where(np.abs(wide) < 2, wide, 0)
     term = small.copy()
     for k in range(80):
         series = series + term / (2 * k + 1)
         term = -term * small * small / (k + 1)
     series = series * 2 / np.sqrt(np.pi)
-    large = np.where(np.abs(wide) < 3, 3, np.where(wide.real < 0, -wide, wide))
+    large = np.where(np.abs(wide) < 2, 2, np.where(wide.real < 0, -wide, wide))
     with np.errstate(all="ignore"):
         fraction = large
         for k in range(60, 0, -1):
             fraction = large + (k / 2) / fraction
         tail = 1 - np.exp(-large * large) / (np.sqrt(np.pi) * fraction)
     tail = np.where(np.isinf(large.real), 1.0, tail)
-    return np.where(np.isnan(wide), np.nan, np.where(np.abs(wide) < 3, series, np.where(wide.real < 0, -tail, tail)))
+    return np.where(np.isnan(wide), np.nan, np.where(np.abs(wide) < 2, series, np.where(wide.real < 0, -tail, tail)))
 
 
 def from_top(x, axis):

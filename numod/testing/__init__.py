@@ -11,7 +11,7 @@ except ImportError as error:
     raise MissingExtra("numod.testing", "test") from error
 del _hypothesis
 
-from . import gradients as _gradients  # lists its properties
+from . import gradients as _gradients  # noqa: F401  (lists its properties)
 from .checking import PropertyError, check, hold, proofs
 from .draw import Draw
 from .properties import PROPERTIES, Property

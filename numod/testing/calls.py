@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .. import config
 from ..errors import DTypeError
+from ..kernel import executor, runtime
+from ..kernel.program import Program
 from ..op import TABLE, Op, Plan
 from ..tensor import Tensor
 from .draw import Draw
@@ -52,7 +54,7 @@ class Call:
         """The inputs in the dtypes that the op computes in."""
         tensors = self.tensors()
         found = self.op.infer(*[tensor._spec for tensor in tensors], **{**self.op.attrs, **self.attrs})
-        return tuple(tensor.numpy() for tensor in found.convert(tensors)) if isinstance(found, Plan) else self.inputs
+        return tuple(tensor.numpy() for tensor in found.convert(tensors)) if isinstance(found, Plan) and found.convert else self.inputs
 
     def reference(self, inputs: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """What the NumPy reference gives for the inputs, or for arrays in their place; narrow numbers are widened first."""
@@ -127,6 +129,24 @@ def interpreted() -> Iterator[None]:
             yield
     finally:
         config.interpret = before
+
+
+@contextlib.contextmanager
+def in_pieces(size: int) -> Iterator[None]:
+    """In this block two threads share the work of every kernel that may be cut, in pieces of ``size`` items."""
+    before, pack = config.num_threads, executor.pack
+
+    def cut(program: Program) -> runtime.Buffer:
+        steps = tuple(replace(step, grain=size) if step.grain else step for step in program.steps)
+        return pack(replace(program, steps=steps))
+
+    executor.pack, config.num_threads = cut, max(before, 2)
+    try:
+        with _fresh_plans():
+            yield
+    finally:
+        executor.pack, config.num_threads = pack, before
+        runtime.start_threads()
 
 
 def changed(arrays: Sequence[np.ndarray], how: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:

@@ -42,7 +42,14 @@ def proofs(op: Op | str, examples: int = 30) -> Iterator[str]:
 
 
 def _attempt(op: Op, property: Property, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, database=None, verbosity=Verbosity.quiet, suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink])
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
     @given(any_data())
     def attempt(data: Any) -> None:
         hold(op, property, data)

@@ -23,7 +23,9 @@ def match(got: np.ndarray, want: np.ndarray, allowed: np.ndarray | float, what: 
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         near = f" (allowed: {np.broadcast_to(allowed, got.shape)[at]:.2g})" if got.dtype.kind == "f" else ""
-        raise AssertionError(f"{what}: element {at} is {got[at]!r}, expected {want[at]!r}{near}; {wrong.sum()} of {wrong.size} elements differ")
+        raise AssertionError(
+            f"{what}: element {at} is {got[at]!r}, expected {want[at]!r}{near}; {wrong.sum()} of {wrong.size} elements differ"
+        )
 
 
 def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray | float]:
@@ -38,7 +40,9 @@ def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.nd
     inputs = [x.astype(np.float64) for x in call.converted()]
     if call.op.form == "elementwise":
         shape = wants[0].shape
-        size = np.max([np.broadcast_to(np.minimum(np.abs(np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)), 1.0), shape) for x in inputs], axis=0)
+        size = np.max(
+            [np.broadcast_to(np.minimum(np.abs(np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)), 1.0), shape) for x in inputs], axis=0
+        )
         moves = _moves(call, wants, lambda x: eps * np.abs(x)) if len(inputs) > 2 else [0.0] * len(wants)
         return [ULPS * (eps * (np.abs(want) + size) + move + tiny) for want, move in zip(wants, moves, strict=True)]
     most = min(max((_largest(x) for x in inputs), default=0.0), 1.0)
@@ -51,10 +55,10 @@ def _moves(call: Call, wants: list[np.ndarray], how_far: Callable[[np.ndarray], 
     random = np.random.default_rng(0)
     inputs = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in call.converted()]
     moves = [np.zeros(want.shape) for want in wants]
-    for _ in range(4):
-        moved = call.reference(changed(inputs, lambda x: x + how_far(x) * random.choice((-1.0, 1.0), x.shape)))
-        for i, (want, result) in enumerate(zip(wants, moved, strict=True)):
-            with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        for _ in range(4):
+            moved = call.reference(changed(inputs, lambda x: x + how_far(x) * random.choice((-1.0, 1.0), x.shape)))
+            for i, (want, result) in enumerate(zip(wants, moved, strict=True)):
                 moves[i] = np.fmax(moves[i], np.abs(result - want.astype(np.float64)))
     return moves
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def pull_back(outputs: Sequence[Tensor], cotangents: Sequence[Tensor], leaves: S
     places = [(leaf._node, leaf._index) for leaf in leaves]
     starts = [(*origin, cotangent) for out, cotangent in zip(outputs, cotangents, strict=True) if (origin := tapes.source(out))]
     found = tapes.backward(starts, set(places), TABLE["add"])  # type: ignore[arg-type]
-    return [found.get(place) for place in places]
+    return [found.get(place) for place in places]  # type: ignore[arg-type]
 
 
 def dot(left: Sequence[np.ndarray | None], right: Arrays) -> float:
@@ -63,7 +64,7 @@ def central(function: Callable[[float], float]) -> float:
     return (8 * near - far) / (12 * STEP)
 
 
-def along(function: Callable[[Arrays], float], inputs: Arrays, direction: Sequence[np.ndarray | None], scale: float) -> float:
+def along(function: Callable[[Arrays], Any], inputs: Arrays, direction: Sequence[np.ndarray | None], scale: float) -> float:
     """The derivative of ``function`` at ``inputs`` along ``direction`` (None: not this input).
 
     It is exact (by a complex step) where the function accepts complex arrays. Some do and are not analytic, like ``abs``;

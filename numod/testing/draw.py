@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .. import config
+from ..dtype import float32
 
 Shape = tuple[int, ...]
 
@@ -31,7 +32,7 @@ class Draw:
     """
 
     data: Any
-    dtype: np.dtype = np.dtype("float32")
+    dtype: np.dtype = float32
     plain: bool = False
     distinct: bool = False
     edge: str = ""
@@ -55,7 +56,11 @@ class Draw:
         max_side = max(min(max_side, self.most), min_side)
         if self.plain:
             min_rank, min_side = max(min_rank, min(1, max_rank)), max(min_side, min(2, max_side))
-        rank = min_rank if self.edge == "scalar" else self.integer(max(min_rank, min(1, max_rank)) if self.edge == "zero" else min_rank, max_rank)
+        rank = (
+            min_rank
+            if self.edge == "scalar"
+            else self.integer(max(min_rank, min(1, max_rank)) if self.edge == "zero" else min_rank, max_rank)
+        )
         sides = [self.integer(min_side, max_side) for _ in range(rank)]
         if self.edge == "zero" and rank and min_side == 0:
             sides[self.integer(0, rank - 1)] = 0

@@ -5,19 +5,23 @@ Those of gradients are in `gradients`.
 
 from __future__ import annotations
 
+import ctypes.util
+import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .. import dtype as dtypes
+from .. import config, dtype as dtypes
 from ..op import Op
 from ..tensor import Tensor
 from . import calls, layouts as memory_layouts
 from .calls import Trial
 from .compare import match, match_each, match_reference
 
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e4, -1e4, 1e-40, -100.0, 90.0])
 
 
@@ -122,6 +126,17 @@ def fast_twin(trial: Trial) -> None:
     match_each(call, outs, wants)
 
 
+@proves(lambda op: not config.interpret, share=0.5)
+def pieces(trial: Trial) -> None:
+    """Threads that share the work give to the last bit what one gives."""
+    call = trial.call()
+    outs = call.run()
+    with calls.in_pieces(trial.draw().integer(1, 20)):
+        shared = call.run()
+    for out, want in zip(shared, outs, strict=True):
+        match(out, want, 0.0, "output of two threads")
+
+
 @proves(share=0.5)
 def interpreted(trial: Trial) -> None:
     """Kernels run by the Python interpreter give what compiled ones do."""
@@ -130,3 +145,21 @@ def interpreted(trial: Trial) -> None:
     with calls.interpreted():
         wants = call.run()
     match_each(call, outs, wants)
+
+
+@functools.cache
+def _has_gpu() -> bool:
+    """Whether there is a CUDA device, or numba's simulator of one. (Without a driver numba is not asked: importing it takes a second.)"""
+    if not SIMULATED and ctypes.util.find_library("nvcuda" if os.name == "nt" else "cuda") is None:
+        return False
+    from ..kernel import cuda
+
+    return cuda.count() > 0
+
+
+@proves(lambda op: _has_gpu(), share=0.5)
+def gpu(trial: Trial) -> None:
+    """A GPU gives what the CPU does."""
+    call = trial.call(most=3 if SIMULATED else 64)
+    outs = call.run()
+    match_each(call, call.run(call.tensors("gpu0")), outs)

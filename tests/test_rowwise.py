@@ -1,0 +1,85 @@
+"""The rowwise form: any set of axes is seen as one of a few layouts, tiles of neighbouring rows change nothing, and sums are kept in wider numbers."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from launching import CPU, launch, spec_of
+
+from numod.kernel import rowwise
+from numod.spec import Spec
+
+FLOAT = np.dtype("float32")
+
+
+def spread(x):
+    middle = fold(add, x) / count  # noqa: F821
+    top = fold(max, x - middle)
+    return (x - middle) / (top + 1.0)
+
+
+def total(x):
+    return fold(add, x)  # noqa: F821
+
+
+def place(x):
+    top = fold(max, x)
+    return first(x == top)
+
+
+def run(code, x, axes, dtype=None, per_element=False):
+    kept = x.shape if per_element else tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    out = Spec.of(kept, np.dtype(dtype or x.dtype), CPU)
+    return launch(rowwise.program(code, [spec_of(x)], [out], axes, x.dtype), [x], [out])
+
+
+@given(st.lists(st.integers(1, 4), max_size=6), st.data())
+def test_the_layout_is_a_view_of_the_array(shape, data):
+    axes = tuple(axis for axis in range(len(shape)) if data.draw(st.booleans()))
+    x = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    found = rowwise.layout(tuple(shape), axes)
+    turns = [reduced for reduced, _ in itertools.groupby(axis in axes for axis, n in enumerate(shape) if n != 1)]
+    if found is None:
+        assert len(turns) > 4 or (len(turns) == 4 and turns[0])
+    else:
+        np.testing.assert_array_equal(x.reshape(found).sum(axis=(1, 3)).ravel(), x.sum(axis=axes).ravel())
+
+
+@pytest.mark.parametrize("columns", [1, 2, rowwise.TILE - 1, rowwise.TILE, rowwise.TILE + 1, 3 * rowwise.TILE + 5])
+@pytest.mark.parametrize("rows", [1, 2, 33])
+def test_tiles_of_columns_give_what_rows_do(rows, columns):
+    x = np.random.default_rng(rows * columns).standard_normal((3, rows, columns)).astype(FLOAT)
+    turned = np.ascontiguousarray(x.transpose(0, 2, 1))
+    np.testing.assert_allclose(run(total, x, (1,)), x.sum(axis=1, dtype=np.float64), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(run(place, x, (1,), "int32"), x.argmax(axis=1))
+    want = run(spread, turned, (2,), per_element=True).transpose(0, 2, 1)
+    np.testing.assert_allclose(run(spread, x, (1,), per_element=True), want, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [axes for n in range(5) for axes in itertools.combinations(range(4), n)])
+def test_every_set_of_axes(axes):
+    x = np.random.default_rng(0).standard_normal((3, 4, 5, 6)).astype(FLOAT)
+    np.testing.assert_allclose(run(total, x, axes), x.sum(axis=axes, dtype=np.float64), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sums_do_not_lose_what_float32_would(axis):
+    x = np.ones((2, 1 << 24) if axis else (1 << 24, 2), FLOAT)
+    x[0, 0] = 3.0  # 2**24 + 2; in float32, adding 1 to 2**24 changes nothing
+    assert run(total, x, (axis,)).tolist() == [2.0**24 + 2, 2.0**24]
+
+
+def test_small_integers_wrap_only_at_the_end():
+    x = np.array([[100, 100, -100], [127, 1, -128]], np.int8)
+    assert run(total, x, (1,)).tolist() == [100, 0]
+
+
+def test_what_is_not_a_row_function_is_refused():
+    def loops(x):
+        for _ in range(3):
+            pass
+        return x
+
+    with pytest.raises(TypeError, match="assignments and a return"):
+        run(loops, np.ones((2, 2), FLOAT), (1,), per_element=True)
