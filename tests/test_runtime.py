@@ -12,8 +12,8 @@ import pytest
 from launching import CPU, each, fresh_process, launch, spec_of
 
 from numod import Tensor, config, get_num_threads, set_num_threads
-from numod.kernel import elementwise, executor, gather, runtime
-from numod.kernel.program import Program
+from numod.kernel import elementwise, executor, gather, runtime, source
+from numod.kernel.program import Kernel, Program, Ref, Step
 from numod.spec import Spec
 
 compiled_only = pytest.mark.skipif(config.interpret, reason="interpreted kernels run on one thread")
@@ -224,6 +224,29 @@ def test_results_do_not_depend_on_the_number_of_threads(threads, count):
         np.testing.assert_array_equal(each(heavy, X, grain=grain), want)
 
 
+def visits(first):
+    """A kernel that counts how often it is given an item (``first``: sets the counts of all items to zero)."""
+    backend, int64 = source.backend(), np.int64
+    pointer = backend.pointer
+
+    def kernel(begin, end, args, scratch):
+        counts = pointer(pointer(args, int64)[1], int64)
+        for i in range(begin, end):
+            counts[i] = 0 if first else counts[i] + 1
+
+    return kernel
+
+
+@compiled_only
+@pytest.mark.parametrize("grain", [1, 7, 64, 500, 999, 1000, 1001])
+def test_every_item_is_visited_once(threads, grain):
+    threads(3)
+    clear, count = (Kernel(("test", "visits", first), lambda first=first: visits(first)) for first in (True, False))
+    steps = (Step(clear, 2000, (Ref("out"),)), Step(count, 1000, (Ref("out"),), grain))
+    counts = launch(Program((16_000,), 0, steps), [], [Spec.of((2000,), np.dtype("int64"), CPU)])
+    assert counts.tolist() == [1] * 1000 + [0] * 1000
+
+
 @compiled_only
 def test_many_launches_do_not_hang(threads):
     threads(3)
@@ -310,8 +333,8 @@ from numod.kernel import runtime
 sys.kept = [runtime.alloc, runtime.launch, runtime.alloc(100), runtime.shift(8, runtime.alloc(100)), numod.Tensor([1.0]), memoryview(runtime.alloc(8))]
 sys.kept.append(sys.kept)  # freed by the last garbage collection, when modules are gone
 """
-    for _ in range(3):
-        fresh_process(code)
+    fresh_process(code)
+    assert sys.getrefcount(runtime._keep) > 2, "what C code points into must outlive this list's module"
 
 
 def test_results_are_the_same_in_every_process():

@@ -59,9 +59,9 @@ def cross_entropy(x, label, label_smooth):
     """``-log(softmax(x))`` at the label of each row, with ``label_smooth`` of the weight spread evenly over all classes."""
     chosen = checked(label)
     top = fold(max, x)
-    total = fold(add, math.exp(x - top))  # noqa: F821
-    target = fold(add, x if index == chosen else 0.0)  # noqa: F821
-    mean = fold(add, x) / count  # noqa: F821
+    total = fold(add, math.exp(x - top))
+    target = fold(add, x if index == chosen else 0.0)
+    mean = fold(add, x) / count
     return math.log(total) + (top - target) + (label_smooth * (target - mean) if label_smooth > 0.0 else 0.0)
 
 
@@ -102,7 +102,7 @@ def _gradient_x(g, x, dy, x_spec, axis):
 def cross_entropy_gradient(x, dy, label, label_smooth):
     """The gradient of `cross_entropy`, from that of its result."""
     top = fold(max, x)
-    total = fold(add, math.exp(x - top))  # noqa: F821
+    total = fold(add, math.exp(x - top))
     return dy * (
         math.exp(x - top) / total - (1.0 if index == label else 0.0) + label_smooth * ((1.0 if index == label else 0.0) - 1.0 / count)
     )

@@ -13,7 +13,38 @@ from .reduce import mean, spread
 from .view import reshape
 
 
-@elementwise(ref=lambda x, y, z: x * y + z, vjp={"x": lambda g, y: mul(g, y), "y": lambda g, x: mul(g, x), "z": lambda g: g})
+def _dot_sample(draw):
+    shape = draw.shape()
+    return (draw.array(shape), draw.array(shape)), {"axis": draw.axes(len(shape)), "keepdims": draw.boolean()}
+
+
+@rowwise(
+    ref=lambda x, y, axis, keepdims=False: (x * y).sum(axis, keepdims=keepdims),
+    sample=_dot_sample,
+    per="row",
+    vjp={
+        "x": lambda g, y, x_spec, axis: mul(spread(g, x_spec, axis), y),
+        "y": lambda g, x, x_spec, axis: mul(spread(g, x_spec, axis), x),
+    },
+)
+def sum_of_products(x, y):
+    """``sum(x * y)`` over ``axis``, without the product in memory; accumulated in float64 (int64)."""
+    return fold(add, x * y)
+
+
+def _product_to(g, x, spec):
+    """``g * x`` summed over the axes along which ``spec`` was broadcast to their shape."""
+    missing = g.ndim - spec.ndim
+    axes = (*range(missing), *(missing + i for i, extent in enumerate(spec.shape) if extent == 1 != g.shape[missing + i]))
+    if not axes or g.shape != x.shape:
+        return mul(g, x)
+    return reshape(sum_of_products(g, x, axis=axes), shape=spec.shape)
+
+
+@elementwise(
+    ref=lambda x, y, z: x * y + z,
+    vjp={"x": lambda g, y, x_spec: _product_to(g, y, x_spec), "y": lambda g, x, y_spec: _product_to(g, x, y_spec), "z": lambda g: g},
+)
 def mul_add(x, y, z):
     """``x * y + z``."""
     return x * y + z
@@ -85,8 +116,8 @@ def normalize(x, weight, bias, eps):
 
     ``eps`` is added to the variance. The variance is divided by the count, not the count less 1.
     """
-    mean = fold(add, x) / count  # noqa: F821
-    var = fold(add, (x - mean) * (x - mean)) / count  # noqa: F821
+    mean = fold(add, x) / count
+    var = fold(add, (x - mean) * (x - mean)) / count
     scale = weight / math.sqrt(var + eps)
     return (x - mean) * scale + bias, mean, var
 
@@ -150,9 +181,9 @@ def _second(name: str):
 )
 def normalize_gradient(x, dy, mean, var, weight, eps):
     """The gradients of `normalize` with respect to x, weight and bias, from that of its first result and the rows' means and variances."""
-    total = fold(add, dy)  # noqa: F821
+    total = fold(add, dy)
     scale = 1.0 / math.sqrt(var + eps)
-    along = fold(add, dy * (x - mean)) * scale  # noqa: F821
+    along = fold(add, dy * (x - mean)) * scale
     shift = total / count
     slope = along * scale / count
     return weight * scale * (dy - shift - (x - mean) * slope), along, total
