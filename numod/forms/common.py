@@ -1,0 +1,60 @@
+"""What the forms share: casts before an op, broadcasting, axes, and views of memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..dtype import float32, is_float
+from ..errors import DTypeError, check
+from ..kernel import runtime
+from ..op import TABLE, Plan, apply
+from ..spec import Spec
+
+
+def doc_of(function: Callable) -> str:
+    """The docstring of a declaration, which documents its op."""
+    return inspect.getdoc(function) or ""
+
+
+def casts(specs: Sequence[Spec], dtypes: Sequence[np.dtype]) -> Plan | None:
+    """The Plan that casts inputs to these dtypes before anything else; None if they have them already."""
+    if all(spec.dtype == dtype for spec, dtype in zip(specs, dtypes, strict=True)):
+        return None
+    cast = TABLE["astype"]
+    return Plan(convert=lambda inputs: [t if t.dtype == d else apply(cast, (t,), (d,)) for t, d in zip(inputs, dtypes, strict=True)])
+
+
+def broadcast(name: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that all these shapes broadcast to."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        check(False, "{}: shapes {} cannot be broadcast together", name, " and ".join(map(str, shapes)))
+        raise AssertionError from None
+
+
+def working_dtype(name: str, takes: str, dtype: np.dtype) -> np.dtype:
+    """The dtype an op computes in, given what it takes and what its operands promote to."""
+    accepted = {"bool": "b", "integer": "iu", "number": "iuf", "float": "iuf", "any": "biuf"}[takes]
+    if dtype.kind not in accepted:
+        wanted = {"bool": "bool", "integer": "integers"}.get(takes, "numbers")
+        raise DTypeError(f"{name}: takes {wanted}, got {dtype}")
+    return float32 if takes == "float" and not is_float(dtype) else dtype
+
+
+def normalize_axis(name: str, axis: int, ndim: int) -> int:
+    """A possibly negative axis as one in [0, ndim)."""
+    check(-ndim <= axis < ndim, "{}: axis {} is out of range for {} axes", name, axis, ndim)
+    return axis % ndim
+
+
+def shift(buffer, offset: int, spec: Spec):
+    """The same memory from ``offset`` bytes on."""
+    if spec.device.is_cuda:
+        from ..kernel import cuda
+
+        return cuda.shift(buffer, offset, spec)
+    return runtime.shift(offset, buffer) if offset else buffer

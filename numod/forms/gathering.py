@@ -1,0 +1,129 @@
+"""The gather and scatter forms; their kernels are made in `numod.kernel.gather`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..kernel import executor, gather as gather_kernel
+from ..op import Op, Plan, register
+from ..spec import Spec
+from .common import doc_of
+
+
+def _flatten_integers(attrs: dict[str, Any]) -> list[int]:
+    flat: list[int] = []
+    for value in attrs.values():
+        flat += [int(v) for v in value] if isinstance(value, tuple) else [int(value)]
+    return flat
+
+
+def run_gather(code: Callable, specs: Sequence[Spec], out: Spec, integers: Sequence[int], shapes=None, space=None) -> Callable:
+    """What runs a gather function on the device of its output."""
+    if out.device.is_cuda:
+        from ..kernel import cuda
+
+        return cuda.gather(code, specs, out, out.dtype, integers, shapes, space)
+    return executor.compile(gather_kernel.gather_program(code, specs, out, out.dtype, integers, shapes, space))
+
+
+def gather(
+    *,
+    infer: Callable,
+    ref: Callable,
+    sample: Callable,
+    vjp: dict[str, Callable] | None = None,
+    inputs: tuple[str, ...],
+    attrs: dict[str, Any] | None = None,
+    see: Callable | None = None,
+    kinks: tuple[float, ...] = (),
+    errors: tuple = (),
+    name: str | None = None,
+) -> Callable[[Callable], Op]:
+    """Declare an op by the value at one output index; see `numod.kernel.gather` for what the decorated function gets.
+
+    see: ``see(specs, attrs, out) -> (input shapes, output shape, integers)``: how the function is to see them;
+         by default with their own shapes, and the attributes as integers, tuples spread out.
+    """
+
+    def declare(code: Callable) -> Op:
+        def plan(op: Op, specs: Sequence[Spec], named: dict, outs: tuple[Spec, ...]) -> Plan:
+            shapes, space, integers = see(specs, named, outs[0]) if see else (None, None, _flatten_integers(named))
+            return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
+
+        return register(
+            Op(
+                name or code.__name__,
+                doc_of(code),
+                inputs,
+                attrs or {},
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample,
+                kinks,
+                errors,
+                False,
+                "gather",
+            )
+        )
+
+    return declare
+
+
+def scatter(
+    *,
+    infer: Callable,
+    ref: Callable,
+    sample: Callable,
+    see: Callable,
+    mode: str,
+    onto_first: bool = False,
+    vjp: dict[str, Callable] | None = None,
+    inputs: tuple[str, ...],
+    attrs: dict[str, Any] | None = None,
+    errors: tuple = (),
+    name: str | None = None,
+    doc: str | None = None,
+) -> Callable[[Callable], Op]:
+    """Declare an op by where the value at one source index goes; see `numod.kernel.gather`.
+
+    see: ``see(specs, attrs, out) -> (input shapes, source index space, integers)``; with ``onto_first``, shapes of all inputs but the first.
+    mode: "add" or "set".
+    name, doc: the function's own by default; functions that several ops share need them.
+    """
+
+    def declare(code: Callable) -> Op:
+        def plan(op: Op, specs: Sequence[Spec], named: dict, outs: tuple[Spec, ...]) -> Plan:
+            shapes, space, integers = see(specs, named, outs[0])
+            dtype = outs[0].dtype
+            if outs[0].device.is_cuda:
+                from ..kernel import cuda
+
+                return Plan(outs, cuda.scatter(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first))
+            program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
+            return Plan(outs, executor.compile(program))
+
+        return register(
+            Op(
+                name or code.__name__,
+                doc or doc_of(code),
+                inputs,
+                attrs or {},
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample,
+                (),
+                errors,
+                form="scatter",
+            )
+        )
+
+    return declare

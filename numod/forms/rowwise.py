@@ -1,0 +1,108 @@
+"""The rowwise form; its kernels are made in `numod.kernel.rowwise`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtype import boolean, promote
+from ..errors import check
+from ..kernel import executor, rowwise as rowwise_kernel
+from ..op import Op, Plan, register
+from ..spec import Spec
+from .common import casts, doc_of, working_dtype
+
+
+def rowwise(
+    *,
+    ref: Callable,
+    per: str | tuple[str, ...],
+    vjp: dict[str, Callable] | None = None,
+    takes: str = "number",
+    gives: str = "same",
+    rows: tuple[str, ...] = (),
+    numbers: dict[str, float] | None = None,
+    sample: Callable | None = None,
+    domain: tuple[float, float] = (-4.0, 4.0),
+    kinks: tuple[float, ...] = (),
+    errors: tuple = (),
+    empty: bool = True,
+    bool_as: str = "bool",
+    name: str | None = None,
+) -> Callable[[Callable], Op]:
+    """Declare an op that computes along rows; the decorated function is the formula of a row (see `numod.kernel.rowwise`).
+
+    per:  "row": one value for each row; attributes ``axis`` (a sorted tuple) and ``keepdims``.
+          "element": one value for each element; attribute ``axis`` (a sorted tuple of neighbouring axes).
+          A tuple of these: several results, and attribute ``axis``.
+    rows: inputs with one value for each row, of the shape without the reduced axes.
+    numbers: attributes that the function takes after the inputs, with their defaults.
+    gives: the dtype of the result: "same" as the first input's, or a dtype name.
+    empty: whether a row may be empty.
+    bool_as: the dtype that bool inputs are converted to.
+    """
+
+    def declare(code: Callable) -> Op:
+        label = name or code.__name__
+        results = (per,) if isinstance(per, str) else per
+        scalars = numbers or {}
+        names = tuple(name for name in inspect.signature(code).parameters if name not in scalars)
+
+        def infer(*specs: Spec, axis: tuple[int, ...], keepdims: bool = False, **_: float):
+            first = specs[0]
+            dtype = promote(*[s.dtype for n, s in zip(names, specs, strict=True) if n not in rows])
+            dtype = working_dtype(label, takes, np.dtype(bool_as) if dtype == boolean else dtype)
+            plan = casts(specs, [s.dtype if n in rows else dtype for n, s in zip(names, specs, strict=True)])
+            if plan is not None:
+                return plan
+            short = tuple(extent for i, extent in enumerate(first.shape) if i not in axis)
+            for each, spec in zip(names, specs, strict=True):
+                wanted = short if each in rows else first.shape
+                check(spec.shape == wanted, "{}: {} must have shape {}, got {}", label, each, wanted, spec.shape)
+            check(empty or all(first.shape[i] for i in axis), "{}: cannot reduce an axis of size 0, got shape {}", label, first.shape)
+            known = "element" not in results or rowwise_kernel.layout(first.shape, axis) is not None
+            check(known, "{}: axes {} of shape {} must be neighbours, or all but neighbours", label, axis, first.shape)
+            result = dtype if gives == "same" else np.dtype(gives)
+            kept = tuple(1 if i in axis else extent for i, extent in enumerate(first.shape)) if keepdims else short
+            return tuple(first.like(first.shape if each == "element" else kept, result) for each in results)
+
+        def plan(op: Op, specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> Plan:
+            dtype = next(spec.dtype for each, spec in zip(names, specs, strict=True) if each not in rows)
+            values = [attrs[name] for name in scalars]
+            if outs[0].device.is_cuda:
+                from ..kernel import cuda
+
+                return Plan(outs, cuda.rowwise(code, specs, outs, attrs["axis"], dtype, rows, values))
+            return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs, attrs["axis"], dtype, rows, values)))
+
+        def draw_sample(draw):
+            shape = draw.shape(min_rank=1, min_side=0 if empty else 1)
+            attrs: dict[str, Any] = {"axis": (draw.integer(0, len(shape) - 1),) if "element" in results else draw.axes(len(shape))}
+            if per == "row":
+                attrs["keepdims"] = draw.boolean()
+            return tuple(draw.array(shape, None, *domain) for _ in names), attrs
+
+        attrs = {"axis": (), **({"keepdims": False} if per == "row" else {}), **scalars}
+        return register(
+            Op(
+                label,
+                doc_of(code),
+                names,
+                attrs,
+                infer,
+                plan,
+                code,
+                None,
+                vjp or {},
+                ref,
+                sample or draw_sample,
+                kinks,
+                errors,
+                form="rowwise",
+            )
+        )
+
+    return declare
