@@ -1,12 +1,18 @@
 """Where tensors live: the CPU, or a CUDA GPU when there is one.
 
 Names are MegEngine's: ``xpux`` is the default device, ``cpux`` and ``cpu0`` the CPU, ``gpu0``, ``gpu1``, ... CUDA devices.
+Questions about the hardware and memory go to the kernel layer when they are asked; importing this module loads nothing of CUDA.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
+import os
 import re
+from typing import Any
+
+from .errors import DeviceError
 
 _NAME = re.compile(r"(xpu|cpu|gpu|cuda)(x|\d+)(?::(\d+))?\Z")
 
@@ -75,3 +81,77 @@ def set_default_device(device: str = "xpux") -> None:
     """Send new tensors to this device from now on."""
     global _default
     _default = _named(device)
+
+
+def _kernel(module: str) -> Any:
+    return importlib.import_module(f"numod.kernel.{module}")
+
+
+def is_cuda_available() -> bool:
+    """Whether there is a GPU that numod can use."""
+    return _kernel("cuda").count() > 0
+
+
+def get_device_count(device_type: str) -> int:
+    """How many devices of a type ("cpu", "gpu" or "xpu") there are; cores count as CPU devices."""
+    if device_type not in ("cpu", "gpu", "xpu"):
+        raise ValueError(f"get_device_count: device_type must be 'cpu', 'gpu' or 'xpu', got {device_type!r}")
+    return _kernel("cuda").count() if device_type == "gpu" else os.cpu_count() or 1
+
+
+def get_mem_status_bytes(device: str | None = None) -> tuple[int, int]:
+    """Bytes of a device's memory: all of it, and what is free."""
+    place = as_device(device)
+    if place.is_cuda:
+        return _kernel("cuda").memory_info(place.ordinal)
+    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        raise DeviceError("get_mem_status_bytes: this system does not tell of its memory")
+    page = os.sysconf("SC_PAGE_SIZE")
+    return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def get_allocated_memory(device: str | None = None) -> int:
+    """Bytes that tensors on a device use now."""
+    return _kernel("memory").usage(as_device(device))["live"]
+
+
+def get_max_allocated_memory(device: str | None = None) -> int:
+    """The most bytes that tensors on a device used at once, since `reset_max_memory_stats`."""
+    return _kernel("memory").usage(as_device(device))["peak"]
+
+
+def get_reserved_memory(device: str | None = None) -> int:
+    """Bytes that numod holds on a device: used by tensors, or kept for reuse."""
+    usage = _kernel("memory").usage(as_device(device))
+    return usage["live"] + usage["cached"]
+
+
+def get_max_reserved_memory(device: str | None = None) -> int:
+    """The most bytes that numod is known to have held on a device."""
+    return max(get_reserved_memory(device), get_max_allocated_memory(device))
+
+
+def reset_max_memory_stats(device: str | None = None) -> None:
+    """Count `get_max_allocated_memory` from here."""
+    _kernel("memory").reset_peak(as_device(device))
+
+
+def get_cuda_compute_capability(device: int) -> int:
+    """The compute capability of a GPU, as 10 * major + minor."""
+    found = _kernel("cuda").properties(device)
+    return 10 * found.major + found.minor
+
+
+def get_cuda_device_property(device: int) -> Any:
+    """``name``, ``total_memory``, ``major`` and ``minor`` of a GPU."""
+    return _kernel("cuda").properties(device)
+
+
+def get_cuda_version() -> int:
+    """The version of the CUDA toolkit, as 1000 * major + 10 * minor."""
+    return _kernel("cuda").versions()[0]
+
+
+def get_cuda_driver_version() -> int:
+    """The latest CUDA version that the driver supports, as 1000 * major + 10 * minor."""
+    return _kernel("cuda").versions()[1]

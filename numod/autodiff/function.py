@@ -17,6 +17,7 @@ class MissingBackward(NotImplementedError):
 class Function(ABC):
     """An operation with a forward and a backward of one's own. What backward needs, forward keeps on ``self``.
 
+    >>> import numod.functional as F
     >>> class Sigmoid(Function):
     ...     def forward(self, x):
     ...         self.y = F.sigmoid(x)

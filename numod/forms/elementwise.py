@@ -87,7 +87,7 @@ def elementwise(
 def run_elementwise(code: Callable, specs: Sequence[Spec], outs: Sequence[Spec], dtype: np.dtype) -> Callable:
     """What runs an elementwise function on the device of its outputs."""
     if outs[0].device.is_cuda:
-        from ..kernel import cuda
+        from ..kernel import cuda_plan
 
-        return cuda.elementwise(code, specs, outs, dtype)
+        return cuda_plan.elementwise(code, specs, outs, dtype)
     return executor.compile(elementwise_kernel.program(code, specs, outs, dtype))

@@ -21,9 +21,9 @@ def _flatten_integers(attrs: dict[str, Any]) -> list[int]:
 def run_gather(code: Callable, specs: Sequence[Spec], out: Spec, integers: Sequence[int], shapes=None, space=None) -> Callable:
     """What runs a gather function on the device of its output."""
     if out.device.is_cuda:
-        from ..kernel import cuda
+        from ..kernel import cuda_plan
 
-        return cuda.gather(code, specs, out, out.dtype, integers, shapes, space)
+        return cuda_plan.gather(code, specs, out, out.dtype, integers, shapes, space)
     return executor.compile(gather_kernel.gather_program(code, specs, out, out.dtype, integers, shapes, space))
 
 
@@ -101,9 +101,9 @@ def scatter(
             shapes, space, integers = see(specs, named, outs[0])
             dtype = outs[0].dtype
             if outs[0].device.is_cuda:
-                from ..kernel import cuda
+                from ..kernel import cuda_plan
 
-                return Plan(outs, cuda.scatter(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first))
+                return Plan(outs, cuda_plan.scatter(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first))
             program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
             return Plan(outs, executor.compile(program))
 

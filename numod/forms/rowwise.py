@@ -73,9 +73,9 @@ def rowwise(
             dtype = next(spec.dtype for each, spec in zip(names, specs, strict=True) if each not in rows)
             values = [attrs[name] for name in scalars]
             if outs[0].device.is_cuda:
-                from ..kernel import cuda
+                from ..kernel import cuda_plan
 
-                return Plan(outs, cuda.rowwise(code, specs, outs, attrs["axis"], dtype, rows, values))
+                return Plan(outs, cuda_plan.rowwise(code, specs, outs, attrs["axis"], dtype, rows, values))
             return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs, attrs["axis"], dtype, rows, values)))
 
         def draw_sample(draw):

@@ -1,21 +1,21 @@
-"""CUDA: memory on a GPU, and the launches that stand there for the programs of the CPU. The one file that imports numba.cuda.
+"""CUDA: devices, memory and launches. The one file that imports numba.cuda.
 
-It keeps to what all targets of that name share (the one inside numba, the numba-cuda package, and numba's simulator, which
-``NUMBA_ENABLE_CUDASIM=1`` turns on). A launch is planned once for each (op, Specs, attributes) as a `Run`: kernels one after the other on
-flat typed memory. Kernels are written by `cuda_loops`.
+It keeps to what all targets of that name share: the one inside numba, the numba-cuda package, and numba's simulator, which
+``NUMBA_ENABLE_CUDASIM=1`` turns on. Kernels are written by `cuda_loops`; what is launched for an op is planned by `cuda_plan`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import hashlib
+import importlib.metadata
 import linecache
 import math
 import os
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numba
@@ -24,11 +24,10 @@ from numba import cuda
 
 from ..errors import CompileError, DeviceError
 from ..spec import Spec
-from . import cache, cuda_loops, elementwise as cpu_elementwise, gather as cpu_gather, layout, rowwise as cpu_rowwise, source
+from . import cache
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 BLOCK, BLOCKS = (4, 2) if SIMULATED else (256, 65536)  # threads of a block, and at most how many blocks
-ATOMIC = ("int32", "int64", "float32", "float64")  # what atomic addition takes
 
 
 # --- what kernels call ---
@@ -72,6 +71,12 @@ def checked(index, size, error):
     return 0
 
 
+@inner
+def stored(value, array):
+    """``value`` as it is written to ``array``, whose dtype it is converted to; NumPy would refuse what does not fit."""
+    return np.asarray(value).astype(array.dtype)[()] if SIMULATED else value
+
+
 def same(value):
     """What rounding does to an integer."""
     return value
@@ -86,7 +91,7 @@ def twin(function: Callable, dtype: np.dtype | None) -> Callable | None:
     return None
 
 
-NAMES: dict[str, Any] = {"cuda": cuda, "int64": np.int64, "inner": inner, "checked": checked}
+NAMES: dict[str, Any] = {"cuda": cuda, "int64": np.int64, "inner": inner, "checked": checked, "stored": stored}
 NAMES |= {"fold_add": fold_add, "fold_mul": fold_mul, "fold_max": fold_max, "fold_min": fold_min}
 if SIMULATED:
     NAMES["int"] = lambda value: np.asarray(value).astype(np.int64)[()]  # Python's refuses NaN
@@ -108,96 +113,120 @@ def gpu(ordinal: int) -> Any:
     if count():
         raise DeviceError(f"gpu{ordinal}: no such device, there are {count()}: gpu0 to gpu{count() - 1}")
     raise DeviceError(
-        f"gpu{ordinal}: no CUDA device can be used; it takes an NVIDIA GPU, its driver, and an extra: pip install 'numod[cuda12]' or 'numod[cuda13]'"
+        f"gpu{ordinal}: no CUDA device can be used; it takes an NVIDIA GPU with its driver, and an extra: "
+        "pip install 'numod[cuda12]' or 'numod[cuda13]'"
     )
 
 
-def _explained(error: Exception, name: str) -> Exception:
-    """The exception to raise for one of numba's."""
-    kinds = [kind.__name__ for kind in type(error).__mro__]
-    if "NumbaError" in kinds:
-        return CompileError(f"{name}: numba cannot compile this for CUDA: {error}")
-    if type(error).__module__.startswith(("numba.", "cuda.")):
-        return DeviceError(f"{name}: CUDA reports: {error}")
-    return error
+class DeviceProperty(NamedTuple):
+    """What is known of a GPU."""
+
+    name: str
+    total_memory: int
+    major: int
+    minor: int
+
+
+def properties(ordinal: int) -> DeviceProperty:
+    """Its name, bytes of memory and compute capability."""
+    device = gpu(ordinal)
+    return DeviceProperty(str(getattr(device, "name", "simulator")), memory_info(ordinal)[0], *device.compute_capability)
+
+
+def memory_info(ordinal: int) -> tuple[int, int]:
+    """Bytes of a GPU's memory, all of it and what is free; the simulator has none of its own."""
+    with gpu(ordinal):
+        free, total = (0, 0) if SIMULATED else cuda.current_context().get_memory_info()
+    return total, free
+
+
+def versions() -> tuple[int, int]:
+    """The CUDA version of the toolkit, and the latest that the driver supports, as 1000 * major + 10 * minor."""
+    gpu(0)
+    if SIMULATED:
+        return 0, 0
+    return tuple(1000 * major + 10 * minor for major, minor in (cuda.runtime.get_version(), cuda.cudadrv.driver.driver.get_version()))
+
+
+@contextlib.contextmanager
+def _working(ordinal: int, name: str) -> Iterator[None]:
+    """On that GPU; what goes wrong in numba or CUDA is raised as ours, naming the op."""
+    with gpu(ordinal):
+        try:
+            yield
+        except Exception as error:
+            if "NumbaError" in [kind.__name__ for kind in type(error).__mro__]:
+                raise CompileError(f"{name}: numba cannot compile this for CUDA: {error}") from error
+            if type(error).__module__.startswith(("numba.", "cuda.")):
+                raise DeviceError(f"{name}: gpu{ordinal} reports: {error}") from error
+            raise
 
 
 # --- memory ---
 
 
-class _Usage:
-    """Bytes of one GPU: in use, kept for reuse, and the most ever in use."""
+class Pool:
+    """The memory of one GPU: bytes in use, kept for reuse, and the most ever in use; and what is kept."""
 
     def __init__(self):
         self.live = self.cached = self.peak = 0
+        self.spare: dict[tuple[int, np.dtype], list] = {}  # freed arrays by (elements, dtype)
 
+    def take(self, size: int, dtype: np.dtype) -> Buffer:
+        """A Buffer for ``size`` values, uninitialised. The GPU must be current."""
+        kept = self.spare.get((size, dtype))
+        if kept:
+            array = kept.pop()
+            self.cached -= array.nbytes
+        else:
+            try:
+                array = cuda.device_array(size, dtype)
+            except Exception:  # out of memory, in the words of one target or another
+                if not self.cached:
+                    raise
+                self.release()
+                array = cuda.device_array(size, dtype)
+        self.live += array.nbytes
+        self.peak = max(self.peak, self.live)
+        return Buffer(array, self)
 
-_usage: dict[int, _Usage] = {}
-_spare: dict[tuple[int, int, np.dtype], list] = {}  # freed arrays by (GPU, elements, dtype)
+    def give(self, array: Any) -> None:
+        """Keep an array for the next of its kind."""
+        self.live -= array.nbytes
+        self.cached += array.nbytes
+        self.spare.setdefault((array.size, array.dtype), []).append(array)
+
+    def release(self) -> None:
+        """Give memory that nobody uses back to the driver."""
+        self.spare.clear()
+        self.cached = 0
 
 
 class Buffer:
-    """Memory of a tensor: a flat device array, and the Buffer that it is a part of, if it is. Freed memory is kept for the next of its kind."""
+    """Memory of a tensor: a flat device array of a pool, or, with an ``owner``, a part of that Buffer."""
 
-    __slots__ = ("array", "ordinal", "owner")
+    __slots__ = ("array", "owner", "pool")
 
-    def __init__(self, array: Any, ordinal: int, owner: Buffer | None = None):
-        self.array, self.ordinal, self.owner = array, ordinal, owner
+    def __init__(self, array: Any, pool: Pool, owner: Buffer | None = None):
+        self.array, self.pool, self.owner = array, pool, owner
 
     def __del__(self):
         if self.owner is None:
-            usage = _usage[self.ordinal]
-            usage.live -= self.array.nbytes
-            usage.cached += self.array.nbytes
-            _spare.setdefault((self.ordinal, self.array.size, self.array.dtype), []).append(self.array)
+            self.pool.give(self.array)
 
 
-def allocate(ordinal: int, size: int, dtype: np.dtype) -> Buffer:
-    """A Buffer for ``size`` values, uninitialised."""
-    usage = _usage.setdefault(ordinal, _Usage())
-    try:
-        array = _spare[ordinal, size, dtype].pop()
-        usage.cached -= array.nbytes
-    except (KeyError, IndexError):
-        try:
-            array = cuda.device_array(size, dtype)
-        except Exception:  # out of memory, in the words of one target or another
-            if not usage.cached:
-                raise
-            release(ordinal)
-            array = cuda.device_array(size, dtype)
-    usage.live += array.nbytes
-    usage.peak = max(usage.peak, usage.live)
-    return Buffer(array, ordinal)
-
-
-def release(ordinal: int) -> None:
-    """Give memory that nobody uses back to the driver."""
-    for key in [key for key in _spare if key[0] == ordinal]:
-        del _spare[key]
-    _usage.setdefault(ordinal, _Usage()).cached = 0
-
-
-def usage(ordinal: int) -> dict[str, int]:
-    """Bytes on a GPU: ``live`` (in use), ``cached`` (kept for reuse) and ``peak`` (most ever in use)."""
-    return dict(vars(_usage.setdefault(ordinal, _Usage())))
-
-
-def reset_peak(ordinal: int) -> None:
-    """Count ``usage(ordinal)['peak']`` from here."""
-    found = _usage.setdefault(ordinal, _Usage())
-    found.peak = found.live
+@functools.cache
+def pool(ordinal: int) -> Pool:
+    """The memory of the GPU of this number."""
+    return Pool()
 
 
 def upload(array: np.ndarray, spec: Spec) -> Buffer:
     """A Buffer with a copy of the values."""
-    with gpu(spec.device.ordinal):
-        try:
-            buffer = allocate(spec.device.ordinal, spec.size, spec.dtype)
-            if spec.size:
-                buffer.array.copy_to_device(np.ascontiguousarray(array).reshape(-1))
-        except Exception as error:
-            raise _explained(error, "upload") from error
+    with _working(spec.device.ordinal, "upload"):
+        buffer = pool(spec.device.ordinal).take(spec.size, spec.dtype)
+        if spec.size:
+            buffer.array.copy_to_device(np.ascontiguousarray(array).reshape(-1))
     return buffer
 
 
@@ -206,11 +235,8 @@ def download(buffer: Buffer, spec: Spec) -> np.ndarray:
     if not spec.size:
         return np.empty(spec.shape, spec.dtype)
     span = 1 + sum((extent - 1) * stride for extent, stride in zip(spec.shape, spec.strides, strict=True))
-    with gpu(buffer.ordinal):
-        try:
-            values = buffer.array[:span].copy_to_host()
-        except Exception as error:
-            raise _explained(error, "download") from error
+    with _working(spec.device.ordinal, "download"):
+        values = buffer.array[:span].copy_to_host()
     return np.ndarray(spec.shape, spec.dtype, values, strides=[spec.dtype.itemsize * stride for stride in spec.strides])
 
 
@@ -218,8 +244,8 @@ def shift(buffer: Buffer, offset: int, spec: Spec) -> Buffer:
     """The same memory from ``offset`` bytes on."""
     if not offset:
         return buffer
-    with gpu(buffer.ordinal):
-        return Buffer(buffer.array[offset // spec.dtype.itemsize :], buffer.ordinal, buffer.owner or buffer)
+    with _working(spec.device.ordinal, "view"):
+        return Buffer(buffer.array[offset // spec.dtype.itemsize :], buffer.pool, buffer.owner or buffer)
 
 
 # --- launches ---
@@ -227,8 +253,8 @@ def shift(buffer: Buffer, offset: int, spec: Spec) -> Buffer:
 
 class _Launch(NamedTuple):
     kernel: Any
+    blocks: int
     items: int
-    per_block: bool
     constants: tuple  # (words, numbers), device arrays
     arrays: tuple[tuple[int, tuple[int, ...] | None], ...]  # which slot, and its shape if not flat
 
@@ -242,13 +268,14 @@ class Run:
     def __init__(self, name: str, inputs: int, outputs: Sequence[Spec], reports: bool = False):
         self.name, self.inputs, self.reports = name, inputs, reports
         self.ordinal = outputs[0].device.ordinal
+        self.pool = pool(self.ordinal)
         self.outputs = range(inputs, inputs + len(outputs))
         self.made: list[tuple[int, np.dtype]] = []
         self.launches: list[_Launch] = []
         self.error = (0, 0, 0)
         for spec in outputs:
             self.memory(spec.size, spec.dtype)
-        with gpu(self.ordinal):
+        with _working(self.ordinal, name):
             self.slot = cuda.to_device(np.zeros(1, np.int64))
 
     def memory(self, size: int, dtype: np.dtype) -> int:
@@ -269,32 +296,35 @@ class Run:
         """Launch a kernel over so many items; arrays are slots, or (slot, shape)."""
         if not items:
             return
-        with gpu(self.ordinal):
+        with _working(self.ordinal, self.name):
             constants = (cuda.to_device(np.array([*words, 0], np.int64)), cuda.to_device(np.array([*numbers, 0], np.float64)))
             kernel = _kernel(key, build)
+        blocks = min(items if per_block else -(-items // BLOCK), BLOCKS)
+        if not SIMULATED:  # the simulator has one configuration for all launches
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # numba says that small launches do not fill a GPU
+                kernel = kernel[blocks, BLOCK]
         seen = tuple(each if isinstance(each, tuple) else (each, None) for each in arrays)
-        self.launches.append(_Launch(kernel, items, per_block, constants, seen))
+        self.launches.append(_Launch(kernel, blocks, items, constants, seen))
 
-    def __call__(self, *buffers: Buffer):
-        with gpu(self.ordinal):
-            try:
-                memory = [*buffers, *(allocate(self.ordinal, size, dtype) for size, dtype in self.made)]
-                with warnings.catch_warnings() if SIMULATED else _nothing:
-                    if SIMULATED:
-                        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of what overflows
-                    for launch in self.launches:
-                        self._launch(launch, memory)
-                if self.reports and not self._all_right():
-                    return None
-            except Exception as error:
-                raise _explained(error, self.name) from error
+    def __call__(self, *buffers: Buffer) -> Buffer | tuple[Buffer, ...] | None:
+        """Make the outputs; the launches go on after this returns."""
+        with _working(self.ordinal, self.name):
+            memory = [*buffers, *(self.pool.take(size, dtype) for size, dtype in self.made)]
+            with warnings.catch_warnings() if SIMULATED else contextlib.nullcontext():
+                if SIMULATED:
+                    warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of what overflows
+                for launch in self.launches:
+                    self._launch(launch, memory)
+            if self.reports and not self._all_right():
+                return None
         outputs = tuple(memory[slot] for slot in self.outputs)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def _launch(self, launch: _Launch, memory: list[Buffer]) -> None:
         arrays = [memory[slot].array if shape is None else _shaped(memory[slot].array, shape) for slot, shape in launch.arrays]
-        blocks = launch.items if launch.per_block else -(-launch.items // BLOCK)
-        launch.kernel[min(blocks, BLOCKS), BLOCK](launch.items, self.slot, *launch.constants, *arrays)
+        kernel = launch.kernel[launch.blocks, BLOCK] if SIMULATED else launch.kernel
+        kernel(launch.items, self.slot, *launch.constants, *arrays)
 
     def _all_right(self) -> bool:
         report = int(self.slot.copy_to_host()[0])
@@ -302,17 +332,6 @@ class Run:
             self.error = (1, (report - 1) >> 32, (report - 1) & 0xFFFFFFFF)
             self.slot.copy_to_device(np.zeros(1, np.int64))
         return not report
-
-
-class _Nothing:
-    def __enter__(self) -> None:
-        """Nothing to set up."""
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to undo."""
-
-
-_nothing = _Nothing()
 
 
 def _shaped(array: Any, shape: tuple[int, ...]) -> Any:
@@ -332,9 +351,12 @@ def _kernel(key: tuple, build: Callable[[], Callable]) -> Any:
 
 
 def _has_file(function: Callable, key: tuple) -> bool:
-    """Put a generated function into a file of its own, named by all that it is made of: numba keeps the machine code of such functions only."""
-    name = hashlib.sha256(cache.digest(("cuda", *key)).encode() + numba.cuda.__file__.encode()).hexdigest()[:40]
-    path = cache.folder() / ".cuda" / f"{name}.py"
+    """Put a generated function into a file of its own, named by all that it is made of: numba keeps no other's machine code."""
+    try:
+        target = importlib.metadata.version("numba-cuda")
+    except importlib.metadata.PackageNotFoundError:
+        target = "numba's own"
+    path = cache.folder() / ".cuda" / f"{cache.digest(('cuda', target, *key))}.py"
     text = "".join(linecache.getlines(function.__code__.co_filename))
     try:
         if not path.exists():
@@ -347,144 +369,3 @@ def _has_file(function: Callable, key: tuple) -> bool:
         return False
     function.__code__ = function.__code__.replace(co_filename=str(path))
     return True
-
-
-# --- plans ---
-
-Operand = tuple[int, Spec]  # a slot and how it is seen
-
-
-def elementwise(code: Callable, specs: Sequence[Spec], outs: Sequence[Spec], dtype: np.dtype) -> Run:
-    """The elementwise form; operands may have any strides."""
-    run = Run(code.__name__, len(specs), outs)
-    _elementwise(run, code, dtype, list(enumerate(specs)), list(zip(run.outputs, outs, strict=True)))
-    return run
-
-
-def _elementwise(run: Run, code: Callable, dtype: np.dtype, inputs: Sequence[Operand], outputs: Sequence[Operand]) -> None:
-    shape = outputs[0][1].shape
-    extents, strides = cpu_elementwise.collapse(shape, [cpu_elementwise.broadcast_strides(spec, shape) for _, spec in inputs])
-    key = ("elementwise", source.fingerprint(code), str(dtype), len(outputs), len(inputs), len(extents))
-    run.add(
-        key,
-        lambda: cuda_loops.elementwise(code, NAMES, twin, dtype, len(outputs), len(inputs), len(extents)),
-        math.prod(shape),
-        [slot for slot, _ in (*outputs, *inputs)],
-        [*extents, *(step for each in strides for step in each)],
-    )
-
-
-def _contiguous(run: Run, slot: int, spec: Spec) -> int:
-    """The slot, or that of a copy in C order."""
-    if spec.contiguous:
-        return slot
-    copy = run.memory(spec.size, spec.dtype)
-    _elementwise(run, layout.identity, spec.dtype, [(slot, spec)], [(copy, spec.like())])
-    return copy
-
-
-def rowwise(
-    code: Callable,
-    specs: Sequence[Spec],
-    outs: Sequence[Spec],
-    axes: tuple[int, ...],
-    dtype: np.dtype,
-    per_row: tuple[str, ...] = (),
-    numbers: Sequence[float] = (),
-) -> Run:
-    """The rowwise form: a thread for each row, or a block where rows are long or few."""
-    run = Run(code.__name__, len(specs), outs, "checked" in code.__code__.co_names)
-    order, (a, r1, b, r2) = cpu_rowwise.arrange(specs[0].shape, axes)
-    names = code.__code__.co_varnames
-    slots = [_contiguous(run, i, spec if names[i] in per_row else cpu_rowwise.moved(spec, order)) for i, spec in enumerate(specs)]
-    place = "next" if r1 == 1 else "apart" if r2 == 1 else "both"
-    per_block = r1 * r2 > BLOCK // 2 and (place != "apart" or a * b < 32 * BLOCK)
-    key = ("row", source.fingerprint(code), str(dtype), len(specs), per_row, place, per_block)
-    run.add(
-        key,
-        lambda: cuda_loops.row(code, NAMES, twin, dtype, len(specs), per_row, place, BLOCK if per_block else 1),
-        a * b,
-        [*run.outputs, *slots],
-        [r1, b, r2],
-        numbers,
-        per_block,
-    )
-    return run
-
-
-def gather(
-    code: Callable,
-    specs: Sequence[Spec],
-    out: Spec,
-    dtype: np.dtype,
-    integers: Sequence[int] = (),
-    shapes: Sequence[tuple[int, ...]] | None = None,
-    space: tuple[int, ...] | None = None,
-) -> Run:
-    """The gather form; see `gather.gather_program` for the arguments."""
-    run = Run(code.__name__, len(specs), [out], "checked" in code.__code__.co_names)
-    inputs = _shaped_inputs(run, 0, specs, shapes)
-    _walk(run, code, dtype, "gather", out.dtype, out.shape if space is None else space, [*run.outputs], inputs, integers)
-    return run
-
-
-def scatter(
-    code: Callable,
-    specs: Sequence[Spec],
-    out: Spec,
-    dtype: np.dtype,
-    space: tuple[int, ...],
-    mode: str,
-    integers: Sequence[int] = (),
-    shapes: Sequence[tuple[int, ...]] | None = None,
-    onto_first: bool = False,
-) -> Run:
-    """The scatter form; see `gather.scatter_program` for the arguments. Floats that meet are added in no fixed order."""
-    run = Run(code.__name__, len(specs), [out], "checked" in code.__code__.co_names)
-    (result,) = run.outputs
-    sums = out if mode == "set" or out.dtype.name in ATOMIC else out.like(dtype=np.dtype("int32"))
-    target = result if sums is out else run.memory(sums.size, sums.dtype)
-    if onto_first:
-        _elementwise(run, layout.identity, specs[0].dtype, [(0, specs[0])], [(target, sums)])
-    else:
-        _elementwise(run, cpu_gather.zero, sums.dtype, [], [(target, sums)])
-    inputs = _shaped_inputs(run, int(onto_first), specs[int(onto_first) :], shapes)
-    if mode == "add":
-        _walk(run, code, dtype, "add", sums.dtype, space, [target], inputs, integers)
-    else:
-        owners = out.like(dtype=np.dtype("int64"))
-        owner = run.memory(owners.size, owners.dtype)
-        _elementwise(run, cpu_gather.zero, owners.dtype, [], [(owner, owners)])
-        for store in ("claim", "set"):
-            _walk(run, code, dtype, store, out.dtype, space, [target, owner], inputs, integers)
-    if target != result:
-        _elementwise(run, layout.identity, sums.dtype, [(target, sums)], [(result, out)])
-    return run
-
-
-def _shaped_inputs(
-    run: Run, first: int, specs: Sequence[Spec], shapes: Sequence[tuple[int, ...]] | None
-) -> list[tuple[int, tuple[int, ...]]]:
-    shapes = [spec.shape for spec in specs] if shapes is None else shapes
-    return [(_contiguous(run, i, spec), tuple(shape)) for i, (spec, shape) in enumerate(zip(specs, shapes, strict=True), first)]
-
-
-def _walk(
-    run: Run,
-    code: Callable,
-    dtype: np.dtype,
-    store: str,
-    out_type: np.dtype,
-    space: Sequence[int],
-    targets: Sequence[int],
-    inputs: Sequence[tuple[int, tuple[int, ...]]],
-    integers: Sequence[int],
-) -> None:
-    key = (store, source.fingerprint(code), str(dtype), str(out_type), len(space), len(inputs), len(integers))
-    run.add(
-        key,
-        lambda: cuda_loops.gather_or_scatter(code, NAMES, twin, dtype, store, str(out_type), len(space), len(inputs), len(integers)),
-        math.prod(space),
-        [*targets, *inputs],
-        [*space, *integers],
-    )

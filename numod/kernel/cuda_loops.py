@@ -1,25 +1,29 @@
 """The loops of CUDA kernels around the same scalar code as on the CPU.
 
-Every kernel is ``kernel(size, error, words, numbers, *arrays)``. Its ``size`` items are walked by a grid-stride loop, one thread or one block for an item.
-``error`` takes a report of `checked`; ``words`` are int64 constants (extents, strides, integers), ``numbers`` float64 ones. Arrays are C-contiguous.
+Every kernel is ``kernel(size, error, words, numbers, *arrays)``. A grid-stride loop walks its ``size`` items, with a thread or a block
+for each. ``error`` takes a report of `checked`; ``words`` are int64 constants (extents, strides, integers), ``numbers`` float64 ones.
+Arrays are C-contiguous.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import numpy as np
 
 from . import gather, inline, rowwise, source
 
-THREAD = "    for i in range(cuda.grid(1), size, cuda.gridsize(1)):"
-BLOCK = "    for i in range(cuda.blockIdx.x, size, cuda.gridDim.x):"
+FIRST, STEP = {"thread": "cuda.grid(1)", "block": "cuda.blockIdx.x"}, {"thread": "cuda.gridsize(1)", "block": "cuda.gridDim.x"}
+
+
+def _loop(each: str) -> list[str]:
+    """The grid-stride loop over items; `_finish` ends it. (The length of a ``range`` with a step would cost a division.)"""
+    return [f"    i = {FIRST[each]}", f"    step = {STEP[each]}", "    while i < size:"]
 
 
 def _finish(lines: Sequence[str], code: source.Translated, names: dict, label: str) -> Callable:
-    return source.execute(code.render("\n".join(lines)), {**names, **code.namespace}, label)
+    return source.execute(code.render("\n".join([*lines, "        i += step"])), {**names, **code.namespace}, label)
 
 
 def _head(arrays: Sequence[str]) -> str:
@@ -41,27 +45,27 @@ def elementwise(code: Callable, names: dict, twin: Callable, dtype: np.dtype, ou
     places = [" + ".join(f"i{axis} * words[{rank * (1 + k) + axis}]" for axis in range(rank)) or "0" for k in range(inputs)]
     lines = [
         _head([*(f"out{k}" for k in range(outputs)), *(f"x{k}" for k in range(inputs))]),
-        THREAD,
+        *_loop("thread"),
         *_unravel(rank),
         f"        {results} = scalar({', '.join(f'x{k}[{place}]' for k, place in enumerate(places))})",
-        *(f"        out{k}[i] = value{k}" for k in range(outputs)),
+        *(f"        out{k}[i] = stored(value{k}, out{k})" for k in range(outputs)),
     ]
     return _finish(lines, scalar, names, code.__name__)
 
 
 STORES = {
-    "gather": ["        out[i] = value_at({})"],
+    "gather": ["        out[i] = stored(value_at({}), out)"],
     "add": ["        place, value = value_at({})", "        cuda.atomic.add(out, place, to_out(value))"],
     # "set" in two launches: the last item that writes to a place claims it, then it writes.
     "claim": ["        place, value = value_at({})", "        cuda.atomic.max(owner, place, i + 1)"],
-    "set": ["        place, value = value_at({})", "        if owner[place] == i + 1:", "            out[place] = value"],
+    "set": ["        place, value = value_at({})", "        if owner[place] == i + 1:", "            out[place] = stored(value, out)"],
 }
 
 
 def gather_or_scatter(
     code: Callable, names: dict, twin: Callable, dtype: np.dtype, store: str, out_type: str, rank: int, inputs: int, integers: int
 ) -> Callable:
-    """One thread for an index of the space. Words: the extents of the space, the integers. Arrays: output, owner ("claim", "set"), inputs."""
+    """One thread for an index. Words: the extents of the index space, the integers. Arrays: output, owner ("claim", "set"), inputs."""
     function = source.Translated(code, dtype, "value_at", gather.Checks(), twin=twin)
     values = [
         *(f"i{axis}" for axis in range(rank)),
@@ -70,7 +74,7 @@ def gather_or_scatter(
         "error",
     ]
     arrays = ["out", *["owner"] * (store in ("claim", "set")), *(f"x{k}" for k in range(inputs))]
-    lines = [_head(arrays), THREAD, *_unravel(rank), *(line.format(", ".join(values)) for line in STORES[store])]
+    lines = [_head(arrays), *_loop("thread"), *_unravel(rank), *(line.format(", ".join(values)) for line in STORES[store])]
     return _finish(lines, function, {**names, "to_out": np.dtype(out_type).type}, code.__name__)
 
 
@@ -83,7 +87,7 @@ def row(
     """
     translated = source.Translated(code, dtype, "row", rowwise.Folds(), twin=twin)
     definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
-    arguments = [arg.arg for arg in definition.args.args]
+    arguments = [f"v_{arg.arg}" for arg in definition.args.args]
     program = rowwise.RowProgram(definition, arguments[:inputs], tuple(f"v_{name}" for name in per_row))
     low, high = rowwise.limits(dtype)
     wide = np.float64 if dtype.kind == "f" else np.int64
@@ -101,10 +105,15 @@ def row(
     return _finish(writer.lines, translated, names, code.__name__)
 
 
+PLACE = {
+    "next": "j",
+    "apart": "j * words[1]",
+    "both": "((j // words[2]) * words[1] * words[2] + j % words[2])",
+}  # of element j from the row's first
+
+
 class _RowWriter:
     """Writes what is done for a row. Every fold is kept in the wide type, and in a block joined through shared memory."""
-
-    PLACE: ClassVar = {"next": "j", "apart": "j * words[1]", "both": "((j // words[2]) * words[1] * words[2] + j % words[2])"}
 
     def __init__(self, program: rowwise.RowProgram, arguments: list[str], inputs: int, per_row: set[str], order: str, block: bool):
         self.arrays, self.per_row, self.order, self.block = arguments[:inputs], per_row, order, block
@@ -118,7 +127,7 @@ class _RowWriter:
         if block:
             add("    shared = cuda.shared.array(block_size, to_wide)")
             add("    thread = cuda.threadIdx.x")
-        add(BLOCK if block else THREAD)
+        self.lines += _loop("block" if block else "thread")
         add("        a = i // words[1]")
         add("        base = (a * words[0] * words[1] + i - a * words[1]) * words[2]")
         for name in self.arrays:
@@ -128,9 +137,9 @@ class _RowWriter:
             getattr(self, "_" + stage[0])(*stage[1:])
         for k, result in enumerate(program.results):
             if program.per_element(result):
-                self._each(result, f"out{k}[at] = {{}}")
+                self._each(result, f"out{k}[at] = stored({{}}, out{k})")
             else:
-                add(f"        {'if thread == 0: ' if block else ''}out{k}[i] = {ast.unparse(result)}")
+                add(f"        {'if thread == 0: ' if block else ''}out{k}[i] = stored({ast.unparse(result)}, out{k})")
 
     def _let(self, name: str, value: ast.expr) -> None:
         self.lines.append(f"        {name} = to_value({ast.unparse(value)})")
@@ -168,7 +177,7 @@ class _RowWriter:
         """``store`` the expression for each element of the row that is this thread's."""
         add = self.lines.append
         add(f"        for j in range({'thread, length, block_size' if self.block else 'length'}):")
-        add(f"            at = base + {self.PLACE[self.order]}")
+        add(f"            at = base + {PLACE[self.order]}")
         used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
         for name in self.arrays:
             if name in used and name not in self.per_row:

@@ -32,3 +32,24 @@ def to_numpy(buffer, spec: Spec) -> np.ndarray:
         return np.empty(spec.shape, spec.dtype)
     item = spec.dtype.itemsize
     return np.ndarray(spec.shape, spec.dtype, buffer, strides=[item * stride for stride in spec.strides])
+
+
+def usage(device: Device) -> dict[str, int]:
+    """Bytes of numod's memory on a device: ``live`` (in use), ``cached`` (kept for reuse) and ``peak`` (most ever in use)."""
+    if device.is_cuda:
+        from . import cuda
+
+        pool = cuda.pool(device.ordinal)
+        return {"live": pool.live, "cached": pool.cached, "peak": pool.peak}
+    return runtime.memory()
+
+
+def reset_peak(device: Device) -> None:
+    """Count ``usage(device)["peak"]`` from here."""
+    if device.is_cuda:
+        from . import cuda
+
+        pool = cuda.pool(device.ordinal)
+        pool.peak = pool.live
+    else:
+        runtime.reset_peak()

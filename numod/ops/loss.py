@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..forms import elementwise, rowwise
-from .math import mul, neg, ones_like, sigmoid, sub
+from .math import add, mul, neg, ones_like, sigmoid, sub
 from .reduce import softmax, spread, sum
 from .view import reshape
 

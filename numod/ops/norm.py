@@ -8,7 +8,7 @@ import numpy as np
 
 from ..forms import elementwise, rowwise
 from .compare import zeros_like
-from .math import mul
+from .math import add, mul
 from .reduce import mean, spread
 from .view import reshape
 
