@@ -7,9 +7,25 @@
 """
 
 from . import autodiff, data, functional, module, optimizer, random
-from .device import get_default_device, set_default_device
+from .device import (
+    coalesce_free_memory,
+    get_allocated_memory,
+    get_cuda_compute_capability,
+    get_cuda_device_property,
+    get_cuda_driver_version,
+    get_cuda_version,
+    get_default_device,
+    get_device_count,
+    get_max_allocated_memory,
+    get_max_reserved_memory,
+    get_mem_status_bytes,
+    get_reserved_memory,
+    is_cuda_available,
+    reset_max_memory_stats,
+    set_default_device,
+    set_prealloc_config,
+)
 from .errors import DTypeError, MissingExtra, ShapeError
-from .kernel.runtime import coalesce as coalesce_free_memory
 from .serialization import load, save
 from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
@@ -27,14 +43,27 @@ __all__ = [
     "coalesce_free_memory",
     "data",
     "functional",
+    "get_allocated_memory",
+    "get_cuda_compute_capability",
+    "get_cuda_device_property",
+    "get_cuda_driver_version",
+    "get_cuda_version",
     "get_default_device",
+    "get_device_count",
+    "get_max_allocated_memory",
+    "get_max_reserved_memory",
+    "get_mem_status_bytes",
     "get_num_threads",
+    "get_reserved_memory",
+    "is_cuda_available",
     "load",
     "module",
     "optimizer",
     "random",
+    "reset_max_memory_stats",
     "save",
     "set_default_device",
     "set_num_threads",
+    "set_prealloc_config",
     "tensor",
 ]

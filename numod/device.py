@@ -136,6 +136,19 @@ def reset_max_memory_stats(device: str | None = None) -> None:
     _kernel("memory").reset_peak(as_device(device))
 
 
+def coalesce_free_memory() -> None:
+    """Give memory that no tensor uses back to the system and to the GPUs' drivers."""
+    _kernel("memory").release()
+
+
+def set_prealloc_config(
+    alignment: int = 1, min_req: int = 32 * 1024 * 1024, max_overhead: int = 0, growth_factor: float = 2.0, device_type: str = "cuda"
+) -> None:
+    """Does nothing but check its arguments: memory is taken as it is needed, and kept for reuse."""
+    if alignment < 1 or min_req < 1 or max_overhead < 0 or growth_factor < 1:
+        raise ValueError("set_prealloc_config: alignment and min_req must be positive, max_overhead at least 0, growth_factor at least 1")
+
+
 def get_cuda_compute_capability(device: int) -> int:
     """The compute capability of a GPU, as 10 * major + minor."""
     found = _kernel("cuda").properties(device)

@@ -140,7 +140,7 @@ def test_memory_is_counted_and_reused():
     assert numod.device.get_max_allocated_memory("gpu0") >= before["live"] + 4000
     numod.device.reset_max_memory_stats("gpu0")
     assert numod.device.get_max_allocated_memory("gpu0") == numod.device.get_allocated_memory("gpu0")
-    cuda.pool(0).release()
+    numod.coalesce_free_memory()
     assert numod.device.get_reserved_memory("gpu0") == numod.device.get_allocated_memory("gpu0")
 
 

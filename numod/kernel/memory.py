@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from ..device import Device
@@ -53,3 +55,13 @@ def reset_peak(device: Device) -> None:
         pool.peak = pool.live
     else:
         runtime.reset_peak()
+
+
+def release() -> None:
+    """Give memory that nobody uses back, on all devices."""
+    runtime.coalesce()
+    if "numod.kernel.cuda" in sys.modules:
+        from . import cuda
+
+        for ordinal in range(cuda.count()):
+            cuda.pool(ordinal).release()

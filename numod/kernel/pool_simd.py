@@ -21,6 +21,7 @@ def build(name: str, window: tuple[int, int, int] | None, lanes: int) -> Callabl
     """The kernel ``name``; ``window`` is (height, width, stride) of the windows it does by vectors."""
     border, gradient = BORDERS[name], name.endswith("gradient")
     known = window is not None
+    side_by_side = known and window[0] == window[1] == window[2]
     vectors = native(f"pool.{name}.{window}.{lanes}", 8, _vectors(name, window or (1, 1, 1), lanes))
 
     def kernel(begin, end, args, scratch):
@@ -30,10 +31,11 @@ def build(name: str, window: tuple[int, int, int] | None, lanes: int) -> Callabl
         bottom = max(min((height + pad_h - kh) // sh + 1, rows), top) if known else rows
         left = min((pad_w + sw - 1) // sw, columns)
         right = max(min((width + pad_w - kw) // sw + 1, columns), left)
+        covered = side_by_side and pad_h + pad_w == 0 and rows * sh == height and columns * sw == width
         for plane in range(begin, end):
             x_at, y_at = plane * height * width * SIZE, plane * rows * columns * SIZE
             dx, x, y = pointer(dx0 + x_at, types.float32), pointer(x0 + x_at, types.float32), pointer(y0 + y_at, types.float32)
-            if gradient:
+            if gradient and not covered:
                 for place in range(height * width):
                     dx[place] = types.float32(0)
             if left > 0 or right < columns or top > 0 or bottom < rows:
