@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import math
 import os
 import sys
 import threading
@@ -224,6 +225,11 @@ def test_results_do_not_depend_on_the_number_of_threads(threads, count):
         np.testing.assert_array_equal(each(heavy, X, grain=grain), want)
 
 
+def made_by(build, *arguments):
+    """A kernel that is only for tests."""
+    return Kernel(("test", build.__name__, source.fingerprint(build), arguments), lambda: build(*arguments))
+
+
 def visits(first):
     """A kernel that counts how often it is given an item (``first``: sets the counts of all items to zero)."""
     backend, int64 = source.backend(), np.int64
@@ -241,8 +247,7 @@ def visits(first):
 @pytest.mark.parametrize("grain", [1, 7, 64, 500, 999, 1000, 1001])
 def test_every_item_is_visited_once(threads, grain):
     threads(3)
-    clear, count = (Kernel(("test", "visits", first), lambda first=first: visits(first)) for first in (True, False))
-    steps = (Step(clear, 2000, (Ref("out"),)), Step(count, 1000, (Ref("out"),), grain))
+    steps = (Step(made_by(visits, True), 2000, (Ref("out"),)), Step(made_by(visits, False), 1000, (Ref("out"),), grain))
     counts = launch(Program((16_000,), 0, steps), [], [Spec.of((2000,), np.dtype("int64"), CPU)])
     assert counts.tolist() == [1] * 1000 + [0] * 1000
 
@@ -255,10 +260,10 @@ def dawdles():
     def kernel(begin, end, args, scratch):
         done = pointer(pointer(args, int64)[1], int64)
         for i in range(begin, end):
-            number = i
-            for _ in range(2_000_000 + 8_000_000 * i):
-                number = (number * 1103515245 + 12345) & 0x7FFFFFFF
-            done[i] = 1 + (number < 0)
+            value = 1.0 + i
+            for _ in range(200_000 + 800_000 * i):
+                value = math.sin(value)
+            done[i] = 1 if value < 2.0 else 2
 
     return kernel
 
@@ -266,7 +271,7 @@ def dawdles():
 @compiled_only
 def test_a_launch_waits_for_all_its_threads(threads):
     threads(2)
-    steps = (Step(Kernel(("test", "visits", True), lambda: visits(True)), 2, (Ref("out"),)), Step(Kernel(("test", "dawdles"), dawdles), 2, (Ref("out"),), 1))
+    steps = (Step(made_by(visits, True), 2, (Ref("out"),)), Step(made_by(dawdles), 2, (Ref("out"),), 1))
     for _ in range(10):
         assert launch(Program((16,), 0, steps), [], [Spec.of((2,), np.dtype("int64"), CPU)]).tolist() == [1, 1]
 

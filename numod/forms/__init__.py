@@ -6,9 +6,9 @@ to be refused. The function's docstring documents the op.
 """
 
 from .common import broadcast, casts, normalize_axis, shift
-from .elementwise import elementwise, run_elementwise
+from .elements import elementwise, run_elementwise
 from .gathering import gather, run_gather, scatter
-from .rowwise import rowwise
+from .rows import rowwise
 from .views import composite, view
 
 __all__ = [

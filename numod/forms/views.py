@@ -9,7 +9,7 @@ from ..kernel import layout
 from ..op import Op, Plan, register
 from ..spec import Spec
 from .common import doc_of, shift
-from .elementwise import run_elementwise
+from .elements import run_elementwise
 
 
 def view(

@@ -21,7 +21,7 @@ def build(name: str, window: tuple[int, int, int] | None, lanes: int) -> Callabl
     """The kernel ``name``; ``window`` is (height, width, stride) of the windows it does by vectors."""
     border, gradient = BORDERS[name], name.endswith("gradient")
     known = window is not None
-    side_by_side = known and window[0] == window[1] == window[2]
+    side_by_side = window is not None and window[0] == window[1] == window[2]
     vectors = native(f"pool.{name}.{window}.{lanes}", 8, _vectors(name, window or (1, 1, 1), lanes))
 
     def kernel(begin, end, args, scratch):
