@@ -103,7 +103,7 @@ def program(
         steps.append(layouts.copy_step(seen, i, workspace))
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
-    column = r2 == 1 and b > 1
+    column = r2 == 1 and b > 1 and dtype.kind != "b"  # bools have no arrays of their own in scratch
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
     key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, column)
     kernel = Kernel(key, lambda: build(code, dtype, types, out_types, per_row, column))
