@@ -17,6 +17,7 @@ from .tensor import Tensor, _new
 
 TABLE: dict[str, Op] = {}
 _LIMIT = 16384  # plans kept for an op
+_GIVEN = {"g", "out", "out_spec", "index", "inputs", "memo"}  # what a gradient rule may ask for beside the op's arguments
 
 
 @dataclass(slots=True)
@@ -85,7 +86,10 @@ class Op:
     form: str = ""
 
     def __post_init__(self):
-        known = {"g", "out", "out_spec", "index", "inputs", "memo", *self.inputs, *(f"{name}_spec" for name in self.inputs), *self.attrs}
+        taken = _GIVEN & {*self.inputs, *self.attrs}
+        if taken:
+            raise TypeError(f"{self.name}: an argument cannot be named {sorted(taken)}, gradient rules use these names")
+        known = {*_GIVEN, *self.inputs, *(f"{name}_spec" for name in self.inputs), *self.attrs}
         self.rules: list[Rule | None] = []
         for name in self.inputs:
             function = self.vjp.get(name)
