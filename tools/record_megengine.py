@@ -1,10 +1,11 @@
-"""Ask MegEngine every case of tests/megengine and write its answers to tests/megengine/expected.json.
+"""Ask MegEngine the cases of tests/megengine and write down its answers there.
 
     pip install megengine==1.13.0           # in an environment of its own, Python 3.10 or older
-    python tools/record_megengine.py        # all cases
+    python tools/record_megengine.py          # all cases: expected.json
+    python tools/record_megengine.py norm     # those of cases_norm.py: expected_norm.json, which then holds them and not expected.json
     python tools/record_megengine.py --check  # write nothing: does MegEngine still say what is recorded?
 
-The file is sorted and has one line for each case, so that its diff shows what changed.
+A file is sorted and has one line for each case, so that its diff shows what changed.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import warnings
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent / "tests" / "megengine"
-EXPECTED = TESTS / "expected.json"
 LIBRARY = "megengine"
 
 sys.path.insert(0, str(TESTS))
@@ -23,6 +23,7 @@ sys.path.insert(0, str(TESTS))
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="?", help="only this file of cases, cases_NAME.py")
     parser.add_argument("--check", action="store_true", help="compare with what is recorded instead of recording")
     parser.add_argument("--topic", default="", help="only the topics that begin so (with --check)")
     options = parser.parse_args()
@@ -33,16 +34,22 @@ def main():
     megengine.config.async_level = 0  # its asynchronous mode gave wrong numbers
     megengine.set_log_level("ERROR")
     warnings.simplefilter("ignore")
-    cases = [case for case in oracle.load_cases() if case.asked]
     if options.check:
-        sys.exit(check(oracle, [case for case in cases if case.topic.startswith(options.topic)]))
-    answers = {}
-    for case in cases:
-        if case.name in answers.setdefault(case.topic, {}):
-            sys.exit(f"two cases are called {case}")
-        answers[case.topic][case.name] = ask(oracle, case)
-    EXPECTED.write_text(dump(answers))
-    print(f"{len(cases)} cases, {EXPECTED.stat().st_size / 1000:.0f} kB")
+        cases = oracle.load_cases(options.name or "*")
+        sys.exit(check(oracle, [case for case in cases if case.asked and case.topic.startswith(options.topic)]))
+    names = [options.name] if options.name else [path.stem.removeprefix("cases_") for path in sorted(TESTS.glob("cases_*.py"))]
+    files = {}
+    for name in names:
+        own = TESTS / f"expected_{name}.json"
+        answers = files.setdefault(own if options.name or own.exists() else TESTS / "expected.json", {})
+        for case in oracle.load_cases(name):
+            if case.asked:
+                if case.name in answers.setdefault(case.topic, {}):
+                    sys.exit(f"two cases are called {case}")
+                answers[case.topic][case.name] = ask(oracle, case)
+    for path, answers in files.items():
+        path.write_text(dump(answers))
+        print(f"{path.name}: {sum(map(len, answers.values()))} cases, {path.stat().st_size / 1000:.0f} kB")
 
 
 def ask(oracle, case):
@@ -74,7 +81,7 @@ def settle(oracle):
 
 def check(oracle, cases):
     """Ask again and compare: what is recorded must be what MegEngine says, and the comparison must find that it is."""
-    recorded = json.loads(EXPECTED.read_text())
+    recorded = oracle.merged(oracle.recorded())
     failures = 0
     for case in cases:
         lines = oracle.complaints(ask(oracle, case), recorded[case.topic][case.name], case)

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtype as dtypes
 from ..constants import constant
 from ..op import Op, apply
-from ..ops import compare, math
+from ..ops import activation, compare, math, trigonometry
 from ..tensor import Tensor
 
 Scalar = bool | int | float
@@ -94,6 +94,13 @@ neg, abs, sign, square = unary(math.neg), unary(math.abs), unary(math.sign), una
 floor, ceil, round = unary(math.floor), unary(math.ceil), unary(math.round)
 exp, log, sqrt, tanh, erf = unary(math.exp), unary(math.log), unary(math.sqrt), unary(math.tanh), unary(math.erf)
 sigmoid, relu, gelu, silu, softplus = (unary(op) for op in (math.sigmoid, math.relu, math.gelu, math.silu, math.softplus))
+expm1, log1p, logaddexp = unary(math.expm1), unary(math.log1p), binary(math.logaddexp)
+sin, cos, tan = unary(trigonometry.sin), unary(trigonometry.cos), unary(trigonometry.tan)
+asin, acos, atan = unary(trigonometry.asin), unary(trigonometry.acos), unary(trigonometry.atan)
+sinh, cosh, atan2 = unary(trigonometry.sinh), unary(trigonometry.cosh), binary(trigonometry.atan2)
+asinh, acosh, atanh = unary(trigonometry.asinh), unary(trigonometry.acosh), unary(trigonometry.atanh)
+relu6, hsigmoid, hswish = unary(activation.relu6), unary(activation.hsigmoid), unary(activation.hswish)
+prelu = binary(activation.prelu)
 equal, not_equal = binary(compare.equal), binary(compare.not_equal)
 less, less_equal = binary(compare.less), binary(compare.less_equal)
 greater, greater_equal = binary(compare.greater), binary(compare.greater_equal)
@@ -136,3 +143,12 @@ def logsigmoid(inp: Tensor) -> Tensor:
     [-0.6931471824645996]
     """
     return neg(softplus(neg(inp)))
+
+
+def leaky_relu(inp: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """``x`` where it is not negative, else ``x * negative_slope`` (Maas, Hannun & Ng, 2013). The slope at 0 is 1.
+
+    >>> leaky_relu(Tensor([-2.0, 3.0]), 0.5).tolist()
+    [-1.0, 3.0]
+    """
+    return prelu(inp, float(negative_slope))

@@ -175,6 +175,30 @@ def log(x):
     return math.log(x)
 
 
+@elementwise(ref=np.expm1, takes="float", vjp={"x": lambda g, out: mul(g, add(out, ones_like(out)))})
+def expm1(x):
+    """``exp(x) - 1``, exact where ``x`` is small."""
+    return math.expm1(x)
+
+
+@elementwise(ref=np.log1p, takes="float", domain=(-0.9, 9.0), vjp={"x": lambda g, x: div(g, add(ones_like(x), x))})
+def log1p(x):
+    """``log(1 + x)``, exact where ``x`` is small; -inf at -1, NaN below."""
+    return math.log1p(x)
+
+
+@elementwise(
+    ref=np.logaddexp,
+    takes="float",
+    vjp={"x": lambda g, x, y: mul(g, sigmoid(sub(x, y))), "y": lambda g, x, y: mul(g, sigmoid(sub(y, x)))},
+)
+def logaddexp(x, y):
+    """``log(exp(x) + exp(y))``, without overflow."""
+    top = x if x > y else y
+    gap = -math.fabs(x - y)
+    return x + 0.6931471805599453 if x == y else top + math.log1p(math.exp(gap)) if gap == gap else gap
+
+
 @elementwise(ref=np.sqrt, takes="float", domain=(0.01, 9.0), vjp={"x": lambda g, out: div(g, add(out, out))})
 def sqrt(x):
     """The square root; NaN below 0."""

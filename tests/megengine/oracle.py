@@ -11,6 +11,7 @@ Nothing here imports either of them before a case needs it, and Python 3.10 is e
 import ast
 import builtins
 import importlib
+import json
 import math
 import re
 import textwrap
@@ -96,12 +97,26 @@ def tidy(text):
     return textwrap.dedent(text).strip()
 
 
-def load_cases():
-    """All cases, in the order of the files and of the lines in them."""
+def load_cases(name="*"):
+    """All cases, in the order of the files and of the lines in them; or those of one file, ``cases_{name}.py``."""
     found = []
-    for path in sorted(HERE.glob("cases_*.py")):
+    for path in sorted(HERE.glob(f"cases_{name}.py")):
         found += [case for part in importlib.import_module(path.stem).CASES for case in part]
     return found
+
+
+def recorded():
+    """{file: {topic: {name: answer}}}: what was recorded, in `expected.json` and, of some files of cases, in `expected_{name}.json` of their own."""
+    return {path: json.loads(path.read_text()) for path in sorted(HERE.glob("expected*.json"))}
+
+
+def merged(files):
+    """{topic: {name: answer}} of several such files."""
+    answers = {}
+    for topics in files.values():
+        for topic, cases in topics.items():
+            answers.setdefault(topic, {}).update(cases)
+    return answers
 
 
 # -- inputs: the same arrays in both libraries ---------------------------------------------------------------------------
