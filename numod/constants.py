@@ -24,6 +24,11 @@ def constant(value: bool | int | float, dtype: np.dtype, device: Device) -> Tens
     return found
 
 
+def scalar(value: bool | int | float, like: Tensor) -> Tensor:
+    """A 0-d tensor of the dtype and device of ``like``."""
+    return constant(value, like.dtype, like.device)
+
+
 def beside(value: bool | int | float, spec: Spec) -> Tensor:
     """The 0-d tensor that a Python scalar is in an expression with a tensor of this Spec."""
     key = (value or repr(value), value.__class__)

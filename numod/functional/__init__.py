@@ -84,10 +84,12 @@ from .nn import (
     max_pool2d,
 )
 from .reduction import argmax, argmin, logsoftmax, logsumexp, max, mean, min, prod, softmax, std, sum, var
+from .sorting import argsort, sort, topk, topk_accuracy
 from .tensor import (
     broadcast_to,
     concat,
     copy,
+    cumsum,
     expand_dims,
     flatten,
     meshgrid,
@@ -111,6 +113,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -130,6 +133,7 @@ __all__ = [
     "copy",
     "cos",
     "cosh",
+    "cumsum",
     "diag",
     "div",
     "dot",
@@ -211,6 +215,7 @@ __all__ = [
     "sinh",
     "softmax",
     "softplus",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -223,6 +228,8 @@ __all__ = [
     "tan",
     "tanh",
     "tile",
+    "topk",
+    "topk_accuracy",
     "transpose",
     "var",
     "where",

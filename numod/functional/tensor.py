@@ -17,7 +17,7 @@ from ..device import Device
 from ..errors import check
 from ..forms import normalize_axis
 from ..op import apply
-from ..ops import index, join, view
+from ..ops import index, join, scan, view
 from ..tensor import Tensor
 from .elemwise import as_tensor, operands
 
@@ -315,3 +315,14 @@ def copy(inp: Tensor, device: str | Device | None = None) -> Tensor:
     [1, 2]
     """
     return apply(view.astype, (inp if device is None else inp.to(device),), (inp.dtype,))
+
+
+def cumsum(inp: Tensor, axis: int) -> Tensor:
+    """The sum of each element and those before it along ``axis``; accumulated in float64 (int64).
+
+    >>> cumsum(Tensor([1, 2, 3]), 0).tolist()
+    [1, 3, 6]
+    """
+    if inp.ndim == 0:
+        inp = reshape(inp, (1,))
+    return apply(scan.cumsum, (inp,), (normalize_axis("cumsum", operator.index(axis), inp.ndim), False))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constants import scalar
 from ..forms import elementwise
 from .compare import keep, less
 from .math import add, mul
-from .reduce import scalar
 
 
 @elementwise(

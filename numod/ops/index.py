@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from ..constants import scalar
 from ..dtype import boolean, int32, int64, is_integer
 from ..errors import DTypeError, check
 from ..forms import casts, gather, scatter
@@ -19,7 +20,6 @@ from ..spec import Spec
 from ..tensor import Tensor
 from .compare import equal, keep
 from .join import around, resized
-from .reduce import scalar
 from .view import broadcast_to, reshape
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..constants import scalar
 from ..dtype import promote
 from ..errors import ShapeError, check
 from ..forms import casts, composite, run_elementwise, run_gather, scatter
@@ -19,7 +20,6 @@ from ..kernel import elementwise, gather, layout
 from ..kernel.program import Program, Ref, Step
 from ..op import Op, Plan, apply, register
 from ..spec import Spec
-from .reduce import scalar
 from .view import broadcast_to, slice_view
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..constants import scalar
 from ..dtype import boolean
 from ..errors import DTypeError, check
 from ..forms import composite, rowwise
@@ -13,6 +14,7 @@ from ..spec import Spec
 from .compare import equal
 from .math import add, div, exp, mul, sub
 from .reference import from_top, logsumexp as logsumexp_ref
+from .scan import prod_others, with_zeros
 from .view import astype, broadcast_to, reshape
 
 
@@ -55,13 +57,6 @@ def _scaled(g, spec: Spec, axis: tuple[int, ...]):
     """``g`` divided by the number of elements in a row."""
     size = math.prod(spec.shape[i] for i in axis)
     return g if size == 0 else mul(g, scalar(1 / size, g))
-
-
-def scalar(value: float, like):
-    """A 0-d tensor of the dtype and device of ``like``."""
-    from ..constants import constant
-
-    return constant(value, like.dtype, like.device)
 
 
 @rowwise(
@@ -129,31 +124,16 @@ def _arg(function, x, axis, keepdims):
     return found.reshape([1 if i in axis else n for i, n in enumerate(x.shape)]) if keepdims else found
 
 
-def _prod_others_ref(x, axis):
-    zeros = np.sum(x == 0, axis=axis, keepdims=True)
-    product = np.prod(np.where(x == 0, 1, x), axis=axis, keepdims=True)
-    return np.where(zeros == 0, product / x, np.where((zeros == 1) & (x == 0), product, 0))
-
-
-@rowwise(
-    ref=_prod_others_ref,
-    per="element",
-    takes="float",
-    domain=(0.5, 2.0),
-    vjp={"x": lambda g, x, out, axis: div(sub(broadcast_to(sum(mul(g, out), axis=axis, keepdims=True), shape=g.shape), mul(g, out)), x)},
-)
-def prod_others(x):
-    """For each element the product of the others over ``axis``, exact with zeros: the derivative of `prod`."""
-    zeros = fold(add, 1.0 if x == 0 else 0.0)
-    product = fold(mul, 1.0 if x == 0 else x)
-    return (0.0 if zeros > 1 else product if x == 0 else 0.0) if zeros > 0 else product / x
+def _some_zeros(draw):
+    shape = draw.shape(min_rank=1)
+    return (with_zeros(draw, shape),), {"axis": draw.axes(len(shape)), "keepdims": draw.boolean()}
 
 
 @rowwise(
     ref=_ref(np.prod),
+    sample=_some_zeros,
     per="row",
     bool_as="int32",
-    domain=(-2.0, 2.0),
     vjp={"x": lambda g, x, x_spec, axis: mul(spread(g, x_spec, axis), prod_others(x, axis=axis))},
 )
 def prod(x):
