@@ -1,4 +1,4 @@
-"""The decorators that declare ops: elementwise, rowwise, gather, scatter, view, composite.
+"""The decorators that declare ops: elementwise, rowwise, gather, scatter, view, composite, host.
 
 Each turns a short function into a row of the table. What they have in common: ``ref`` is the truth in NumPy, ``vjp`` maps input names to gradient
 rules, ``sample(draw)`` draws inputs and attributes for the tests (see `numod.testing.draw`), ``kinks`` are inputs without a gradient, ``errors`` are calls
@@ -8,6 +8,7 @@ to be refused. The function's docstring documents the op.
 from .common import broadcast, casts, normalize_axis, shift
 from .elements import elementwise, run_elementwise
 from .gathering import gather, run_gather, scatter
+from .host import host
 from .rows import rowwise
 from .views import composite, view
 
@@ -17,6 +18,7 @@ __all__ = [
     "composite",
     "elementwise",
     "gather",
+    "host",
     "normalize_axis",
     "rowwise",
     "run_elementwise",

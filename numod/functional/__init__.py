@@ -68,7 +68,7 @@ from .elemwise import (
     where,
 )
 from .gathering import cond_take, diag, embedding, gather, indexing_one_hot, one_hot, scatter
-from .linalg import dot, matmul
+from .linalg import dot, matinv, matmul, norm, normalize, svd
 from .nn import (
     avg_pool2d,
     batch_norm,
@@ -179,6 +179,7 @@ __all__ = [
     "logsoftmax",
     "logsumexp",
     "loss",
+    "matinv",
     "matmul",
     "max",
     "max_pool2d",
@@ -192,6 +193,8 @@ __all__ = [
     "mul",
     "neg",
     "nn",
+    "norm",
+    "normalize",
     "not_equal",
     "one_hot",
     "ones",
@@ -224,6 +227,7 @@ __all__ = [
     "std",
     "sub",
     "sum",
+    "svd",
     "swapaxes",
     "tan",
     "tanh",

@@ -11,7 +11,7 @@ from ..dtype import boolean
 from ..errors import DTypeError, check
 from ..forms import composite, rowwise
 from ..spec import Spec
-from .compare import equal
+from .compare import equal, keep, not_equal
 from .math import add, div, exp, mul, sub
 from .reference import from_top, logsumexp as logsumexp_ref
 from .scan import prod_others, with_zeros
@@ -89,6 +89,18 @@ def _share(g, x, out, x_spec, axis):
     """The gradient of a maximum or minimum: shared evenly among the tied elements."""
     hit = astype(equal(x, spread(out, x_spec, axis)), dtype=x_spec.dtype)
     return mul(hit, spread(div(g, reshape(sum(hit, axis=axis), shape=g.shape)), x_spec, axis))
+
+
+@rowwise(
+    ref=lambda x, axis, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
+    per="row",
+    takes="float",
+    sample=_whole_rows,
+    vjp={"x": lambda g, x, out, x_spec, axis: mul(x, spread(keep(not_equal(out, scalar(0.0, out)), div(g, out)), x_spec, axis))},
+)
+def norm(x):
+    """The square root of the sum of squares over ``axis``; its gradient at 0 is 0."""
+    return math.sqrt(fold(add, x * x))
 
 
 @rowwise(ref=_ref(np.max), per="row", takes="any", empty=False, vjp={"x": _share})
