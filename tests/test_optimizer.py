@@ -25,6 +25,12 @@ TRAJECTORIES = [
     ("Adam", OTHER, [0.925, -1.925, 2.9222221], [0.8500527, -1.7858527, 2.7205248]),
     ("AdamW", {}, [0.899, -1.898, 2.8970001], [0.816121, -1.9510198, 2.9598098]),
     ("AdamW", OTHER, [0.8833333, -1.85, 2.8166666], [0.7441214, -1.6571498, 2.4362957]),
+    ("Adagrad", {}, [0.9, -1.9, 2.9], [0.9025661, -2.0523591, 2.9156094]),
+    ("Adagrad", {"lr_decay": 0.5, "weight_decay": 0.1, "eps": 0.01}, [0.9004107, -1.901005, 2.901613], [0.8936065, -1.9441596, 2.9012108]),
+    ("Adadelta", {}, [0.9996838, -1.9996838, 2.9996838], [0.9996351, -2.0004544, 2.9996033]),
+    ("Adadelta", {"rho": 0.5, "eps": 0.1, "weight_decay": 0.1}, [0.9585716, -1.9623133, 2.9653015], [0.9358014, -2.0136030, 2.9158165]),
+    ("LAMB", {}, [0.9, -1.9, 2.9000001], [0.8196492, -1.9587228, 2.9716392]),
+    ("LAMB", {"weight_decay": 0.1}, [0.8024342, -1.7844736, 2.7665131], [0.6412975, -1.7250459, 2.6883587]),
 ]
 STATE = {
     "SGD": {"momentum_buffer": [0.334, 1.0405, 0.48475]},
@@ -304,3 +310,50 @@ def test_after_a_step_while_recording_gradients_still_reach_the_parameter(make):
         gm.backward((param * param).sum())
     np.testing.assert_allclose(param.grad.numpy(), 2 * param.numpy())
     np.testing.assert_allclose(param.numpy(), [7.5], rtol=1e-4)
+
+
+def test_lamb_of_low_precision_steps_on_an_exact_copy():
+    """Steps far smaller than the precision of the parameter add up."""
+    coarse, fine = nm.Parameter([1.0, -2.0, 3.0]), parameter(1, -2, 3)
+    optimizer, reference = optim.LAMBFp16([coarse], lr=1e-3, weight_decay=0.1), optim.LAMB([fine], lr=1e-3, weight_decay=0.1)
+    coarse._reset(nm.Tensor([0.0, 0.0, 0.0]))  # whatever becomes of the parameter, the copy goes on
+    run(optimizer, coarse)
+    run(reference, fine)
+    np.testing.assert_array_equal(optimizer.state_dict()["state"][0]["param_fp32"], fine.numpy())
+    np.testing.assert_array_equal(coarse.numpy(), fine.numpy())
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (300, 7), (2, 3, 4)])
+@pytest.mark.parametrize("ord", [1, 2, 3, float("inf")])
+def test_clipped_norm_is_that_of_all_gradients_in_one_vector(shape, ord):
+    rng = np.random.default_rng(0)
+    gradients = [rng.standard_normal(shape).astype(np.float32), rng.standard_normal(5).astype(np.float32)]
+    params = [nm.Parameter(np.zeros_like(gradient)) for gradient in gradients]
+    for param, gradient in zip(params, gradients, strict=True):
+        param.grad = nm.Tensor(gradient)
+    everything = np.concatenate([gradient.ravel() for gradient in gradients])
+    norm = optim.clip_grad_norm([*params, params[0]], 0.5, ord=ord)
+    np.testing.assert_allclose(norm.item(), np.linalg.norm(everything, ord), rtol=1e-5)
+    clipped = np.concatenate([param.grad.numpy().ravel() for param in params])
+    np.testing.assert_allclose(clipped, everything * 0.5 / np.linalg.norm(everything, ord), rtol=1e-5)
+
+
+@pytest.mark.parametrize("ord", [0, -1, float("nan")])
+def test_clipping_refuses_what_is_no_norm(ord):
+    with pytest.raises(ValueError, match="clip_grad_norm: ord must be above 0, got"):
+        optim.clip_grad_norm([parameter(1)], 1.0, ord=ord)
+
+
+def test_a_schedule_goes_on_where_it_stopped():
+    def make():
+        optimizer = optim.SGD(parameter(1), lr=1.0)
+        return optimizer, optim.MultiStepLR(optimizer, [2, 4], gamma=0.5)
+
+    (optimizer, schedule), (other, resumed) = make(), make()
+    for _ in range(3):
+        schedule.step()
+    other.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(schedule.state_dict())
+    assert other.param_groups[0]["lr"] == 0.5
+    resumed.step()
+    assert other.param_groups[0]["lr"] == 0.25

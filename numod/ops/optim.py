@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from ..forms import elementwise
+from ..forms import elementwise, rowwise
+from .math import add, mul
+from .reduce import spread
 
 
 def _sample(arrays: int, settings: int, positive: tuple[int, ...] = ()):
@@ -78,3 +80,55 @@ def adamw_step(param, grad, mean, square, lr, beta1, rest1, beta2, rest2, correc
     m = beta1 * mean + rest1 * grad
     v = beta2 * square + rest2 * grad * grad
     return param - lr * ((m / correct1) / (math.sqrt(v / correct2) + eps) + decay * param), m, v
+
+
+def _adagrad_ref(p, g, s, rate, eps, decay):
+    g = g + decay * p
+    s = s + g * g
+    return p - rate * g / np.sqrt(s + eps), s
+
+
+@elementwise(ref=_adagrad_ref, takes="float", outputs=2, sample=_sample(3, 3, positive=(2,)))
+def adagrad_step(param, grad, square, rate, eps, decay):
+    """Adagrad (Duchi et al., 2011) with L2 decay: the new parameter and sum of squares. ``rate`` is the decayed learning rate."""
+    g = grad + decay * param
+    s = square + g * g
+    return param - rate * g / math.sqrt(s + eps), s
+
+
+def _adadelta_ref(p, g, s, d, lr, rho, rest, eps, decay):
+    g = g + decay * p
+    s = rho * s + rest * g * g
+    delta = np.sqrt(d + eps) / np.sqrt(s + eps) * g
+    return p - lr * delta, s, rho * d + rest * delta * delta
+
+
+@elementwise(ref=_adadelta_ref, takes="float", outputs=3, sample=_sample(4, 5, positive=(2, 3)))
+def adadelta_step(param, grad, square, change, lr, rho, rest, eps, decay):
+    """Adadelta (Zeiler, 2012) with L2 decay: the new parameter and means of squares, of the gradient and of the change. rest = 1 - rho."""
+    g = grad + decay * param
+    s = rho * square + rest * g * g
+    delta = math.sqrt(change + eps) / math.sqrt(s + eps) * g
+    return param - lr * delta, s, rho * change + rest * delta * delta
+
+
+def _lamb_step_ref(p, u, pp, uu, lr):
+    return p - lr * np.where(pp * uu > 0, np.sqrt(pp / np.where(uu > 0, uu, 1)), 1) * u
+
+
+@elementwise(ref=_lamb_step_ref, takes="float", sample=_sample(2, 3))
+def lamb_step(param, direction, param_square, direction_square, lr):
+    """One step in LAMB's direction, as long as the parameter times ``lr``: the new parameter. The squares are sums over the tensors."""
+    adapted = param_square > 0.0 and direction_square > 0.0
+    return param - lr * (math.sqrt(param_square / direction_square) if adapted else 1.0) * direction
+
+
+@rowwise(
+    ref=lambda x, axis, keepdims=False: np.sum(x * x, axis=axis, keepdims=keepdims),
+    per="row",
+    takes="float",
+    vjp={"x": lambda g, x, x_spec, axis: mul(spread(add(g, g), x_spec, axis), x)},
+)
+def sum_squares(x):
+    """The sum of squares over ``axis``, accumulated in float64."""
+    return fold(add, x * x)

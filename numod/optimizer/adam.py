@@ -37,8 +37,7 @@ class Adam(Optimizer):
     ):
         name = type(self).__name__
         check_at_least(name, 0, lr=lr, eps=eps, weight_decay=weight_decay)
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{name}: betas must be two numbers, at least 0 and less than 1, got {betas}")
+        check_betas(name, betas)
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
 
     def _create_state(self, param_group: dict[str, Any]) -> None:
@@ -57,3 +56,9 @@ class Adam(Optimizer):
             assign(param, new)
             for old, value in zip(kept, changed, strict=True):
                 old._reset(value)
+
+
+def check_betas(name: str, betas: tuple[float, float]) -> None:
+    """Raise ValueError unless ``betas`` are two numbers in [0, 1)."""
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{name}: betas must be two numbers, at least 0 and less than 1, got {betas}")
