@@ -50,10 +50,14 @@ def horner(x):
     return math.exp(p)
 
 
+def rounded_ways(x):
+    return math.floor(x) + 10.0 * math.ceil(x) + 100.0 * math.trunc(x) + math.sqrt(math.fabs(x))
+
+
 X = np.linspace(-3, 3, 41, dtype=np.float32)
 
 
-@pytest.mark.parametrize("function", [halved, smooth_step, nested, branching, horner], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [halved, smooth_step, nested, branching, horner, rounded_ways], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_kernels_compute_what_python_does(function, dtype):
     want = np.array([function(float(x)) for x in X])

@@ -179,6 +179,8 @@ class Translated:
                 self._include(value, label)
             return ast.Name(label, ast.Load())
         label = f"global_{getattr(value, '__name__', name)}"
+        while self.namespace.get(label, value) is not value:  # another object of that name
+            label += "_"
         self.namespace[label] = value
         return ast.Name(label, ast.Load())
 

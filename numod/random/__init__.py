@@ -1,5 +1,5 @@
 """Random tensors. The same seed gives the same numbers on one machine, whatever the number of threads."""
 
-from .rng import RNG, normal, permutation, seed, shuffle, uniform
+from .rng import RNG, beta, gamma, normal, permutation, poisson, seed, shuffle, uniform
 
-__all__ = ["RNG", "normal", "permutation", "seed", "shuffle", "uniform"]
+__all__ = ["RNG", "beta", "gamma", "normal", "permutation", "poisson", "seed", "shuffle", "uniform"]
