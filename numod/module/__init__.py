@@ -1,35 +1,77 @@
 """Layers, and `Module`, which they and all networks derive from."""
 
 from . import init
-from .activation import GELU, ReLU, Sigmoid, SiLU, Softmax
+from .activation import GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax
+from .batch_matmul_activation import BatchMatMulActivation
 from .batchnorm import BatchNorm1d, BatchNorm2d
 from .conv import Conv1d, Conv2d, Conv3d
+from .conv_transpose import ConvTranspose2d
 from .dropout import Dropout
+from .elemwise import Elemwise
 from .embedding import Embedding
+from .fused import (
+    Concat,
+    ConvBn2d,
+    ConvBnRelu2d,
+    ConvRelu2d,
+    ConvTransposeBn2d,
+    ConvTransposeBnRelu2d,
+    ConvTransposeRelu2d,
+    DequantStub,
+    LinearBn1d,
+    LinearBnRelu1d,
+    LinearRelu,
+    QuantStub,
+)
 from .identity import Identity
 from .linear import Linear
 from .module import HookHandler, Module
-from .normalization import GroupNorm, LayerNorm
+from .normalization import GroupNorm, InstanceNorm, LayerNorm
+from .padding import Pad
 from .pooling import AvgPool2d, MaxPool2d
+from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .sequential import Sequential
 
 __all__ = [
     "GELU",
+    "LSTM",
+    "RNN",
     "AvgPool2d",
+    "BatchMatMulActivation",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Concat",
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvBn2d",
+    "ConvBnRelu2d",
+    "ConvRelu2d",
+    "ConvTranspose2d",
+    "ConvTransposeBn2d",
+    "ConvTransposeBnRelu2d",
+    "ConvTransposeRelu2d",
+    "DequantStub",
     "Dropout",
+    "Elemwise",
     "Embedding",
     "GroupNorm",
     "HookHandler",
     "Identity",
+    "InstanceNorm",
+    "LSTMCell",
     "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LinearBn1d",
+    "LinearBnRelu1d",
+    "LinearRelu",
     "MaxPool2d",
     "Module",
+    "PReLU",
+    "Pad",
+    "QuantStub",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "SiLU",

@@ -1,10 +1,13 @@
-"""Layers that apply a function to the input and have no parameters."""
+"""Activations: layers that apply a function to each element, and softmax."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from .. import functional as F
+from ..tensor import Parameter
 from .module import Module
 
 
@@ -51,3 +54,44 @@ class Softmax(Module):
 
     def _module_info_string(self) -> str:
         return f"axis={self.axis}"
+
+
+class LeakyReLU(Module):
+    """``x`` where it is positive, ``negative_slope * x`` elsewhere (Maas et al., 2013).
+
+    Shape: any -> the same.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.LeakyReLU(0.5)(nm.Tensor([-1.0, 2.0])).tolist()
+    [-0.5, 2.0]
+    """
+
+    def __init__(self, negative_slope: float = 0.01, name: str | None = None):
+        super().__init__(name=name)
+        self.negative_slope = negative_slope
+
+    def forward(self, x):
+        """The leaky rectifier of ``x``."""
+        return F.leaky_relu(x, self.negative_slope)
+
+
+class PReLU(Module):
+    """``x`` where it is positive, ``weight * x`` elsewhere (He et al., 2015).
+
+    Shape: any with one weight; (N, num_parameters, H, W) with one for each channel -> the same.
+    Parameters: weight (1,), or (1, num_parameters, 1, 1) for several; all are ``init`` at the start.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.PReLU()(nm.Tensor([-1.0, 2.0])).tolist()
+    [-0.25, 2.0]
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, name: str | None = None):
+        super().__init__(name=name)
+        self.num_parameters = num_parameters
+        shape = (1, num_parameters, 1, 1) if num_parameters > 1 else (1,)
+        self.weight = Parameter(np.full(shape, init, np.float32))
+
+    def forward(self, x):
+        """The rectifier of ``x`` with learned slopes."""
+        return F.prelu(x, self.weight)

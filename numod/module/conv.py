@@ -77,9 +77,12 @@ class _Conv(Module):
             return (self.out_channels, self.in_channels, *sides)
         return (self.groups, self.out_channels // self.groups, self.in_channels // self.groups, *sides)
 
+    def _fan_in(self) -> int:
+        return self.in_channels
+
     def reset_parameters(self) -> None:
         """Draw new values: a normal distribution of deviation ``1 / sqrt(in_channels * kernel positions)``, and a bias of zeros."""
-        fan_in = self.in_channels * math.prod(self._sides(self.kernel_size))
+        fan_in = self._fan_in() * math.prod(self._sides(self.kernel_size))
         init.normal_(self.weight, 0.0, 1 / math.sqrt(max(fan_in, 1)))
         if self.bias is not None:
             init.zeros_(self.bias)

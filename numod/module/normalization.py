@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import functional as F
+from ..errors import check
 from ..tensor import Parameter
 from . import init
 from .module import Module
@@ -78,3 +79,32 @@ class GroupNorm(_Norm):
 
     def _module_info_string(self) -> str:
         return f"groups={self.num_groups}, channels={self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class InstanceNorm(_Norm):
+    """Normalize each channel of each sample to mean 0 and variance 1, then scale and shift it (Ulyanov et al., 2016).
+
+    Shape: (N, num_channels, H, W) -> the same.
+    Parameters: weight and bias (num_channels,), or None with ``affine=False``.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.InstanceNorm(1, eps=0.0)(nm.Tensor([[[[1.0, 3.0]]]])).tolist()
+    [[[[-1.0, 1.0]]]]
+    """
+
+    def __init__(self, num_channels: int, eps: float = 1e-5, affine: bool = True, name: str | None = None):
+        super().__init__((num_channels,), eps, affine, name)
+        self.num_channels = num_channels
+
+    def forward(self, x):
+        """``x`` normalized, scaled and shifted."""
+        check(
+            x.ndim >= 2 and x.shape[1] == self.num_channels,
+            "InstanceNorm: input must have {} channels, got shape {}",
+            self.num_channels,
+            x.shape,
+        )
+        return F.instance_norm(x, self.affine, self.weight, self.bias, self.eps)
+
+    def _module_info_string(self) -> str:
+        return f"channels={self.num_channels}, eps={self.eps}, affine={self.affine}"

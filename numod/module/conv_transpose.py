@@ -1,0 +1,74 @@
+"""Transposed convolution layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import functional as F
+from .conv import _Conv
+
+
+class _ConvTranspose(_Conv):
+    """What the transposed convolutions share: the weight's layout, and the rows added to the result."""
+
+    output_padding: Any
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        output_padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        name: str | None = None,
+    ):
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, conv_mode, compute_mode, name=name
+        )
+        self.output_padding = self._per_axis("output_padding", output_padding)
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        sides = self._sides(self.kernel_size)
+        if self.groups == 1:
+            return (self.in_channels, self.out_channels, *sides)
+        return (self.groups, self.in_channels // self.groups, self.out_channels // self.groups, *sides)
+
+    def _fan_in(self) -> int:
+        return self.out_channels
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution of images, see :func:`numod.functional.conv_transpose2d`.
+
+    Shape: (N, in_channels, H, W) -> (N, out_channels, H', W').
+    Parameters: weight (in_channels, out_channels, kh, kw), or with groups (groups, in_channels / groups, out_channels / groups, kh, kw), drawn
+    from a normal distribution of deviation ``1 / sqrt(out_channels * kh * kw)``; bias (1, out_channels, 1, 1), zeros, or None with
+    ``bias=False``.
+
+    >>> import numod.functional as F, numod.module as M
+    >>> M.ConvTranspose2d(3, 8, 3, stride=2, padding=1, output_padding=1)(F.ones((2, 3, 16, 16))).shape
+    (2, 8, 32, 32)
+    """
+
+    axes = 2
+
+    def forward(self, x):
+        """The transposed convolution of ``x`` with the weight, plus the bias."""
+        return F.conv_transpose2d(
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            self.dilation,
+            self.groups,
+            self.conv_mode,
+            self.compute_mode,
+        )
