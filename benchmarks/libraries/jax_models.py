@@ -1,0 +1,71 @@
+"""Some of the models in JAX: a training step is one jitted function."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from mge_models import _input
+
+import inputs
+
+
+def _weights(*shapes):
+    return [jnp.asarray(inputs.array(f"w{i}", *shape)) * (0.1 if len(shape) > 1 else 0.0) for i, shape in enumerate(shapes)]
+
+
+def _convolve(x, w, b):
+    return lax.conv_general_dilated(x, w, (1, 1), "VALID") + b[:, None, None]
+
+
+def _pool(x):
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+
+def _convnet(weights, x):
+    w1, b1, w2, b2, w3, b3, w4, b4 = weights
+    x = _pool(jax.nn.relu(_convolve(x, w1, b1)))
+    x = _pool(jax.nn.relu(_convolve(x, w2, b2)))
+    return jax.nn.relu(x.reshape(x.shape[0], -1) @ w3 + b3) @ w4 + b4
+
+
+def _mlp(weights, x):
+    w1, b1, w2, b2, w3, b3 = weights
+    return jax.nn.relu(jax.nn.relu(x @ w1 + b1) @ w2 + b2) @ w3 + b3
+
+
+MODELS = {
+    "ConvNet": (_convnet, ((10, 1, 5, 5), (10,), (20, 10, 5, 5), (20,), (320, 50), (50,), (50, 10), (10,))),
+    "MLP": (_mlp, ((784, 512), (512,), (512, 256), (256,), (256, 10), (10,))),
+}
+
+
+def step(name, batch):
+    """Forward, backward and optimizer (SGD with momentum, Adam for the MLP)."""
+    if name not in MODELS:
+        return None
+    model, shapes = MODELS[name]
+    weights = _weights(*shapes)
+    x, labels = (jnp.asarray(each) for each in _input(name, batch))
+    state = [[jnp.zeros_like(w) for w in weights] for _ in range(2)]
+
+    def loss(weights):
+        return -jnp.take_along_axis(jax.nn.log_softmax(model(weights, x), -1), labels[:, None], 1).mean()
+
+    @jax.jit
+    def update(weights, state):
+        value, gradients = jax.value_and_grad(loss)(weights)
+        first, second = state
+        if name == "ConvNet":
+            first = [0.9 * m + g for m, g in zip(first, gradients, strict=True)]
+            return value, [w - 1e-3 * m for w, m in zip(weights, first, strict=True)], [first, second]
+        first = [0.9 * m + 0.1 * g for m, g in zip(first, gradients, strict=True)]
+        second = [0.999 * v + 0.001 * g * g for v, g in zip(second, gradients, strict=True)]
+        return value, [w - 1e-4 * m / (jnp.sqrt(v) + 1e-8) for w, m, v in zip(weights, first, second, strict=True)], [first, second]
+
+    def run():
+        nonlocal weights, state
+        value, weights, state = jax.block_until_ready(update(weights, state))
+        return value
+
+    return run
