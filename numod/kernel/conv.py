@@ -12,7 +12,9 @@ from itertools import product
 from math import gcd, prod
 from struct import pack
 
-from .correlation import BY_IMAGE, BY_ROW, LINE, SIZE, Correlation, Source, applies, correlation, describe_source, divide, frame_step
+from . import conv_columns
+from .conv_columns import WeightRows
+from .correlation import BY_IMAGE, BY_ROW, COLUMNS, LINE, SIZE, Correlation, Source, applies, correlation, describe_source, divide, frame_step
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step, Word
 
@@ -131,7 +133,15 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
 
 
 def _steps(
-    c: Correlation, lanes: int, mode: int | None, source_ref: Ref, weights: Ref, bias: Ref | int, output: Ref, taps_order: tuple, at: int
+    c: Correlation,
+    lanes: int,
+    mode: int | None,
+    source_ref: Ref,
+    weights: Ref,
+    bias: Ref | int,
+    output: Ref,
+    taps_order: tuple,
+    at: int,
 ):
     """Steps of one correlation and the end of the workspace they use from ``at`` on.
 
@@ -199,9 +209,13 @@ def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=Non
     if min(c.out) < 1:
         return None
     taps = prod(c.taps)
-    order = (c.outputs * c.inputs * taps, c.inputs * taps, taps, 0, c.taps[1] * c.taps[2], c.taps[2], 1)
     lanes = lanes or lanes_of(SIZE)
-    steps, workspace = _steps(c, lanes, mode, Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"), order, 0)
+    refs = (Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"))
+    if mode == COLUMNS:
+        steps, workspace = conv_columns.steps(c, lanes, *refs, WeightRows(c.inputs * taps, tuple(range(taps)), False), 0)
+    else:
+        order = (c.outputs * c.inputs * taps, c.inputs * taps, taps, 0, c.taps[1] * c.taps[2], c.taps[2], 1)
+        steps, workspace = _steps(c, lanes, mode, *refs, order, 0)
     outputs = c.images * c.groups * c.outputs * prod(c.out)
     return Program((outputs * SIZE,), 3 if bias else 2, tuple(steps), workspace + LINE)
 
@@ -253,11 +267,26 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
         if exists:
             at += divide(planes * prod(axis.places for axis in part) * SIZE, LINE) * LINE
     at = 0 if whole else at
+    if mode == COLUMNS:
+        transposed, columns = Ref("tmp", 0, at), f.inputs * taps
+        words = (Ref("in", 1), transposed, f.outputs, columns)
+        kernel = Kernel(("conv_transposed_weights", lanes), "numod.kernel.conv_layout_simd:transpose_weights")
+        steps.append(Step(kernel, f.groups * divide(columns, lanes), words, max(1, 32768 // (lanes * f.outputs))))
+        workspace = at = at + divide(f.groups * f.outputs * columns * SIZE, LINE) * LINE
     for part, offset in zip(parts, offsets, strict=True):
         if offset < 0:
             continue
         places, tap_counts, dilations, before, lasts, tap_strides = zip(*map(astuple, part), strict=True)
         c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, places, tap_counts, (1, 1, 1), dilations, before)
+        target = Ref("out") if whole else Ref("tmp", 0, offset)
+        if mode == COLUMNS:
+            found = product(*(range(last, last - n * step, -step) for last, n, step in zip(lasts, tap_counts, tap_strides, strict=True)))
+            starts = tuple(f.outputs * sum(t * step for t, step in zip(tap, tap_steps, strict=True)) for tap in found)
+            rows = WeightRows(f.outputs * taps, starts, True)
+            made, end = conv_columns.steps(c, lanes, Ref("in", 0), transposed, 0, target, rows, at)
+            steps += made
+            workspace = max(workspace, end)
+            continue
         first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
         order = (
             f.outputs * f.inputs * taps,
@@ -266,7 +295,6 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
             first,
             *(-stride * step for stride, step in zip(tap_strides, tap_steps, strict=True)),
         )
-        target = Ref("out") if whole else Ref("tmp", 0, offset)
         made, end = _steps(c, lanes, mode, Ref("in", 0), Ref("in", 1), 0, target, order, at)
         steps += made
         workspace = max(workspace, end)

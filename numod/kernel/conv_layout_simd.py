@@ -117,13 +117,30 @@ def pack_weights() -> Callable:
         for index in range(begin, end):
             output = min(index % tiles * rows, outputs - rows)
             start = index // tiles * group_step + output * output_step + first
-            at = index * (taps_d * taps_h * taps_w * inputs * rows)
-            for tap in range(taps_d * taps_h * taps_w):
-                here = start + tap // (taps_h * taps_w) * step_d + tap // taps_w % taps_h * step_h + tap % taps_w * step_w
-                for i in range(inputs):
+            taps = taps_d * taps_h * taps_w
+            for i in range(inputs):  # weights of one channel lie together, those of a tap do not
+                for tap in range(taps):
+                    here = start + i * input_step + tap // (taps_h * taps_w) * step_d + tap // taps_w % taps_h * step_h + tap % taps_w * step_w
+                    at = ((index * taps + tap) * inputs + i) * rows
                     for row in range(rows):
-                        packed[at + row] = weights[here + i * input_step + row * output_step]
-                    at += rows
+                        packed[at + row] = weights[here + row * output_step]
+
+    return kernel
+
+
+def transpose_weights(lanes: int) -> Callable:
+    """Weights (group, output, input and tap) -> (group, input and tap, output): the range counts (group, ``lanes`` inputs and taps)."""
+    transpose_block = transposer(lanes, "float32", False)
+
+    def kernel(begin, end, args, scratch):
+        source, target, outputs, columns = words(args, 0, 4)
+        blocks = (columns + lanes - 1) // lanes
+        for index in range(begin, end):
+            group, column = index // blocks * outputs * columns * SIZE, index % blocks * lanes
+            for output in range(0, outputs, lanes):
+                here, to = (output * columns + column) * SIZE, (column * outputs + output) * SIZE
+                size = (min(lanes, outputs - output), min(lanes, columns - column))
+                transpose_block((source + group + here, columns * SIZE, target + group + to, outputs * SIZE, *size))
 
     return kernel
 

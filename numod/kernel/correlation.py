@@ -14,7 +14,7 @@ from .program import Kernel, Ref, Step, Word
 
 SIZE = 4  # bytes of a float32
 LINE = 64  # bytes of a cache line
-BY_ROW, BY_IMAGE = 0, 1
+BY_ROW, BY_IMAGE, COLUMNS = 0, 1, 2
 
 Axes = tuple[int, ...]
 

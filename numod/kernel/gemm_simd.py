@@ -109,15 +109,22 @@ def transposer(lanes: int, real: str, whole: bool):
     return native(f"transpose_block.{lanes}{real}{int(whole)}", 6, _transpose_block(lanes, real, whole))
 
 
+def register_tiles(lanes: int, real: str):
+    """``f((number, a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last))``, and how many widths there are: 1, 2, (4) vectors.
+
+    The number of a tile is ``(rows - 1) * widths + w`` for a width of ``1 << w`` vectors.
+    """
+    widths = column_vectors(lanes, real).bit_length()
+    tiles = {widths * r + w: _tile(lanes, real, r + 1, 1 << w) for r in range(ROWS) for w in range(widths)}
+    return family(f"gemm_tile.{lanes}{real}", 12, tiles), widths
+
+
 def multiply(lanes: int, real: str) -> Callable:
     """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns."""
     size = REALS[real][1]
-    columns = column_vectors(lanes, real)
-    widths = columns.bit_length()  # tiles are 1, 2, (4) vectors wide
-    tiles = {widths * r + w: _tile(lanes, real, r + 1, 1 << w) for r in range(ROWS) for w in range(widths)}
-    tile = family(f"gemm_tile.{lanes}{real}", 12, tiles)
+    tile, widths = register_tiles(lanes, real)
     copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real, True)
-    panel = columns * lanes
+    panel = column_vectors(lanes, real) * lanes
 
     def kernel(begin, end, args, scratch):
         a, b, c, bias, has_bias, m, n, k = words(args, 0, 8)

@@ -1,0 +1,178 @@
+"""Convolutions of many channels on the CPU as products of matrices: which kernels run for which shapes. Plain Python; the machine code
+is in `conv_columns_simd`.
+
+The weights are a matrix with one row for each output channel; a column holds what one output place sees of the input. A piece of work
+gathers the columns of some places, a part of the depth at a time, into panels that stay in the second-level cache, and multiplies the
+weights with them in the register tiles of `gemm` (Chellapilla et al., 2006, without the large matrix in memory). Where the images are small, a
+panel has columns of several of them, so that no lanes are wasted. Gathering is one move for every 2 x outputs operations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import inf, prod
+from struct import pack
+
+from .correlation import BY_ROW, LINE, SIZE, Correlation, Source, describe_source, divide, frame_step
+from .gemm import ROWS, column_vectors
+from .program import Kernel, Ref, Step
+
+DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
+PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
+SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
+TASKS = 16  # aim for at least this many pieces of work, so that threads end together
+CACHE, CACHED, STREAMED = 1 << 20, 32, 4  # weights smaller than CACHE bytes come from the second-level cache; bytes a cycle from there, and from beyond
+GATHERING = 3.0  # cycles to gather a vector
+FRAMES = 1 << 22  # bytes of padded images made before they are used
+PANEL, GATHER, SEGMENT = 40, 24, 24  # bytes of a record: see `Places`
+
+
+@dataclass
+class Places:
+    """The output places of some images, cut into panels of ``width`` columns.
+
+    panels: for each panel the numbers of its gathers (first, count), its columns, and the numbers of its segments (first, count)
+    gathers: neighbouring places of an image row: bytes of source, bytes of panel, and how many (a vector at most)
+    segments: neighbouring columns that are neighbours in the output, too: bytes of output, bytes of panel, and how many
+    """
+
+    panels: list[tuple[int, int, int, int, int]]
+    gathers: list[tuple[int, int, int]]
+    segments: list[tuple[int, int, int]]
+
+    def table(self) -> bytes:
+        """All of it as int64 records, with addresses in bytes from the table's start."""
+        gathers_at = len(self.panels) * PANEL
+        segments_at = gathers_at + len(self.gathers) * GATHER
+        values: list[int] = []
+        for first, count, columns, segment, segments in self.panels:
+            values += [gathers_at + first * GATHER, count, columns, segments_at + segment * SEGMENT, segments]
+        for record in (*self.gathers, *self.segments):
+            values += record
+        return pack(f"{len(values)}q", *values)
+
+
+def places(c: Correlation, source: Source, images: int, width: int, lanes: int) -> Places:
+    """The panels over the places of ``images`` images, one image after the other."""
+    plane = prod(c.out)
+    found = Places([], [], [])
+    lines = [(image, d, h) for image, d, h in product(range(images), range(c.out[0]), range(c.out[1]))]
+    columns, gathers, segments = 0, 0, 0  # of the panel that is being filled; where its records start
+    for image, d, h in lines:
+        w = 0
+        while w < c.out[2]:
+            count = min(lanes, c.out[2] - w, width - columns)
+            at = image * source.block + d * source.place[0] + h * source.place[1] + w * source.place[2]
+            found.gathers.append((at, columns * SIZE, count))
+            output = (image * c.groups * c.outputs * plane + (d * c.out[1] + h) * c.out[2] + w) * SIZE
+            last = found.segments[-1] if len(found.segments) > segments else (0, 0, 0)
+            if last[2] and last[0] + last[2] * SIZE == output:
+                found.segments[-1] = (last[0], last[1], last[2] + count)
+            else:
+                found.segments.append((output, columns * SIZE, count))
+            w, columns = w + count, columns + count
+            if columns == width or (image, d, h) == lines[-1] and w == c.out[2]:
+                found.panels.append((gathers, len(found.gathers) - gathers, columns, segments, len(found.segments) - segments))
+                columns, gathers, segments = 0, len(found.gathers), len(found.segments)
+    return found
+
+
+def steps(
+    c: Correlation, lanes: int, source_ref: Ref, weights: Ref, bias: Ref | int, output: Ref, rows: WeightRows, at: int
+) -> tuple[list[Step], int]:
+    """Steps of one correlation and the end of the workspace they use from ``at`` on."""
+    source = describe_source(c, BY_ROW, lanes)
+    offsets, chunks = rows.depth(c, source)
+    depth = max(count for _, _, count in chunks)
+    width, plane = column_vectors(lanes, "float32") * lanes, prod(c.out)
+    together = c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
+    at_once = c.images
+    made: list[Step] = []
+    if source.framed:
+        at_once = max(1, min(c.images, FRAMES // source.block))
+        frames = Ref("tmp", 0, at)
+        at += divide(at_once * source.block + lanes * SIZE, LINE) * LINE
+    tables: dict[int, bytes] = {}
+    for first in range(0, c.images, at_once):
+        count = min(at_once, c.images - first)
+        if source.framed:
+            made.append(frame_step(c, BY_ROW, lanes, source, first, count, source_ref, frames))
+        here = frames if source.framed else source_ref._replace(offset=source_ref.offset + source.origin + first * source.block)
+        grouped = count if together else 1
+        if grouped not in tables:
+            tables[grouped] = places(c, source, grouped, width, lanes).table()
+        panels = divide(grouped * plane, width)
+        row_block, panel_block = _blocks(c, panels, count // grouped, lanes)
+        image_bytes = c.groups * c.outputs * plane * SIZE
+        panel_bytes = depth * (width + lanes) * SIZE
+        sums = row_block * panel_block * width * SIZE if together else 0
+        words = (
+            *(here, weights, bias or bytes(ROWS * SIZE), output._replace(offset=output.offset + first * image_bytes)),
+            *(tables[grouped], pack(f"{len(offsets)}q", *offsets), pack(f"{3 * len(chunks)}q", *(word for chunk in chunks for word in chunk))),
+            *(source.block, c.inputs * source.channel, c.groups, c.outputs, plane, len(chunks)),
+            *(c.outputs * rows.row * SIZE, rows.row * SIZE),
+            *(count // grouped, panels, panel_block, row_block, panel_bytes, int(together), int(bias != 0)),
+        )
+        tasks = c.groups * count // grouped * divide(panels, panel_block) * divide(c.outputs, row_block)
+        work = count * c.groups * c.outputs * len(offsets) * plane
+        scratch = panel_block * panel_bytes + ROWS * width * SIZE + sums
+        kernel = Kernel(("conv_columns", lanes), "numod.kernel.conv_columns_simd:multiply")
+        made.append(Step(kernel, tasks, words, 1 if work >= SERIAL else 0, scratch))
+    return made, at
+
+
+@dataclass(frozen=True)
+class WeightRows:
+    """Weights as a matrix of one row of ``row`` values for each output channel: (group, output, row).
+
+    taps: for each tap of the correlation (in the order of its axes) where it is found in a row, in values
+    by_tap: a row has all inputs of a tap, then those of the next; otherwise all taps of an input, in their order, then those of the next.
+    """
+
+    row: int
+    taps: tuple[int, ...]
+    by_tap: bool
+
+    def depth(self, c: Correlation, source: Source) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """The source's byte offsets in the order in which a row is walked, and the walk: (bytes into the row, number of the first offset, count)."""
+        tap_offsets = [source.tap_offset(c, *tap) for tap in product(*map(range, c.taps))]
+        channels = [channel * source.channel for channel in range(c.inputs)]
+        if not self.by_tap:
+            return [channel + tap for channel in channels for tap in tap_offsets], _cut([(0, c.inputs * len(tap_offsets))])
+        walk = sorted(zip(self.taps, tap_offsets, strict=True))
+        spans: list[tuple[int, int]] = []
+        for start, _ in walk:
+            if spans and sum(spans[-1]) == start:
+                spans[-1] = (spans[-1][0], spans[-1][1] + c.inputs)
+            else:
+                spans.append((start, c.inputs))
+        return [tap + channel for _, tap in walk for channel in channels], _cut(spans)
+
+
+def _cut(spans: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Spans (start, count) of a row in pieces of at most `DEPTH`."""
+    chunks, number = [], 0
+    for start, count in spans:
+        size = divide(count, divide(count, DEPTH))
+        for first in range(0, count, size):
+            chunks.append(((start + first) * SIZE, number + first, min(size, count - first)))
+        number += count
+    return chunks
+
+
+def _blocks(c: Correlation, panels: int, images: int, lanes: int) -> tuple[int, int]:
+    """Output channels and panels of a piece of work: enough pieces, little gathered more than once, weights seldom read again."""
+    tiles, depth = divide(c.outputs, ROWS), c.inputs * prod(c.taps)
+    wanted = TASKS if c.images * c.groups * c.outputs * depth * prod(c.out) >= TASKS * SERIAL else 1
+    weights = c.outputs * depth * SIZE / (CACHED if c.outputs * depth * SIZE < CACHE else STREAMED)  # cycles to read them once
+    best = (inf, 0, 0)
+    for panel_block in range(1, min(PANELS, panels) + 1):
+        panel_blocks = divide(panels, panel_block)
+        for row_blocks in range(1, min(tiles, divide(wanted, c.groups * images * panel_blocks)) + 1):
+            gathered = row_blocks * panels * depth * column_vectors(lanes, "float32") * GATHERING
+            read = panel_blocks * weights
+            few = max(0, wanted - c.groups * images * panel_blocks * row_blocks) / wanted  # threads would wait for the last one
+            cost = images * (gathered + read) + few * images * c.outputs * depth * prod(c.out) / lanes
+            best = min(best, (cost, divide(tiles, row_blocks) * ROWS, panel_block))
+    return best[1:]

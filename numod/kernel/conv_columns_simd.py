@@ -1,0 +1,167 @@
+"""Builders of the kernels of `conv_columns`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .conv_columns import GATHER, PANEL, ROWS, SEGMENT, SIZE
+from .gemm_simd import register_tiles
+from .intrinsics import load
+from .simd import Emit, Vectors, native, word, words
+
+
+def _gather(lanes: int) -> Emit:
+    """Rows of a panel: row k gets what the records say from ``source`` + offsets[k]. Vectors are written to their end: later ones mend that."""
+
+    def emit(builder, arguments):
+        source, offsets, depth, records, count, panel, row = arguments
+        v = Vectors(builder, lanes)
+
+        def record(state):
+            (here,) = state
+            start = builder.add(source, v.load_word(here))
+            to = builder.add(panel, v.load_word(v.offset(here, 8)))
+            mask = v.first(v.load_word(v.offset(here, 16)))
+
+            def line(state):
+                offset, to = state
+                v.store(v.load(builder.add(start, v.load_word(offset)), mask), to)
+                return [v.offset(offset, 8), builder.add(to, row)]
+
+            v.loop(depth, [offsets, to], line)
+            return [v.offset(here, GATHER)]
+
+        v.loop(count, [records], record)
+
+    return emit
+
+
+def _spread(lanes: int) -> Emit:
+    """Rows of ``vectors`` vectors, each full of one value."""
+
+    def emit(builder, arguments):
+        values, target, rows, vectors = arguments
+        v = Vectors(builder, lanes)
+
+        def row(state):
+            value = v.broadcast(state[0])
+
+            def one(state):
+                v.store(value, state[0])
+                return [v.offset(state[0], v.bytes)]
+
+            return [v.offset(state[0], SIZE), *v.loop(vectors, state[1:], one)]
+
+        v.loop(rows, [values, target], row)
+
+    return emit
+
+
+def _copy_exactly(lanes: int) -> Emit:
+    """Copy rows of ``count`` values; nothing is written beyond them."""
+
+    def emit(builder, arguments):
+        source, source_row, target, target_row, rows, count = arguments
+        v = Vectors(builder, lanes)
+        full = builder.sdiv(count, word(lanes))
+        tail = builder.sub(count, builder.mul(full, word(lanes)))
+        has_tail = builder.zext(builder.icmp_signed(">", tail, word(0)), tail.type)
+        mask = v.first(tail)
+
+        def copy(mask):
+            def one(state):
+                v.store(v.load(state[0], mask), state[1], mask)
+                return [v.offset(address, v.bytes) for address in state]
+
+            return one
+
+        def row(state):
+            v.loop(has_tail, v.loop(full, state, copy(None)), copy(mask))
+            return [builder.add(state[0], source_row), builder.add(state[1], target_row)]
+
+        v.loop(rows, [source, target], row)
+
+    return emit
+
+
+def multiply(lanes: int) -> Callable:
+    """The range counts (block of output channels, image or all of them, block of panels, group), in this order."""
+    tile, widths = register_tiles(lanes, "float32")
+    gather = native(f"conv_gather.{lanes}", 7, _gather(lanes))
+    spread = native(f"conv_spread.{lanes}", 4, _spread(lanes))
+    copy_exactly = native(f"conv_copy.{lanes}", 6, _copy_exactly(lanes))
+    width = lanes << (widths - 1)
+    panel_row = (width + lanes) * SIZE
+
+    def kernel(begin, end, args, scratch):
+        source, weights, bias, output, tables, offsets, chunks = words(args, 0, 7)
+        source_block, source_group, groups, outputs, plane, chunk_count, a_group, a_row = words(args, 7, 8)
+        images, panels, panel_block, row_block, panel_bytes, together, has_bias = words(args, 15, 7)
+        panel_blocks = (panels + panel_block - 1) // panel_block
+        starts = scratch + panel_block * panel_bytes
+        sums = starts + ROWS * width * SIZE
+        for task in range(begin, end):
+            group, block = task % groups, task // groups % panel_blocks
+            image = task // (groups * panel_blocks) % images
+            row0 = task // (groups * panel_blocks * images) * row_block
+            row1 = min(row0 + row_block, outputs)
+            panel0, panel1 = block * panel_block, min((block + 1) * panel_block, panels)
+            block_source = source + image * source_block + group * source_group
+            target = output + (image * groups + group) * outputs * plane * SIZE
+            for chunk in range(chunk_count):
+                a_chunk, first, steps = load(chunks + 24 * chunk), load(chunks + 24 * chunk + 8), load(chunks + 24 * chunk + 16)
+                for panel in range(panel0, panel1):
+                    record = tables + panel * PANEL
+                    here = scratch + (panel - panel0) * panel_bytes
+                    gather((block_source, offsets + 8 * first, steps, tables + load(record), load(record + 8), here, panel_row))
+                for row in range(row0, row1, ROWS):
+                    count = min(ROWS, row1 - row)
+                    a_here = weights + group * a_group + row * a_row + a_chunk
+                    if chunk == 0:
+                        spread((bias + has_bias * (group * outputs + row) * SIZE, starts, count, width // lanes))
+                    for panel in range(panel0, panel1):
+                        columns = load(tables + panel * PANEL + 16)
+                        if together:
+                            c_here, c_row = sums + ((panel - panel0) * row_block + row - row0) * width * SIZE, width * SIZE
+                        else:
+                            c_here, c_row = target + (row * plane + panel * width) * SIZE, plane * SIZE
+                        j = 0
+                        while j < columns:
+                            vectors = (columns - j + lanes - 1) // lanes
+                            level = 2 if widths == 3 and vectors > 3 else 1 if vectors > 1 else 0
+                            valid = min(lanes << level, columns - j)
+                            start, start_row = (c_here + j * SIZE, c_row) if chunk else (starts, width * SIZE)
+                            tile(
+                                (
+                                    (count - 1) * widths + level,
+                                    a_here,
+                                    a_row,
+                                    SIZE,
+                                    scratch + (panel - panel0) * panel_bytes + j * SIZE,
+                                    panel_row,
+                                    c_here + j * SIZE,
+                                    c_row,
+                                    start,
+                                    start_row,
+                                    steps,
+                                    valid - (lanes << level) + lanes,
+                                )
+                            )
+                            j += valid
+            if together:
+                for panel in range(panel0, panel1):
+                    record = tables + panel * PANEL
+                    for segment in range(load(record + 32)):
+                        at = tables + load(record + 24) + segment * SEGMENT
+                        copy_exactly(
+                            (
+                                sums + (panel - panel0) * row_block * width * SIZE + load(at + 8),
+                                width * SIZE,
+                                target + row0 * plane * SIZE + load(at),
+                                plane * SIZE,
+                                row1 - row0,
+                                load(at + 16),
+                            )
+                        )
+
+    return kernel
