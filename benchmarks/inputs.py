@@ -26,4 +26,13 @@ def integers(name: str, high: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, high, shape, np.int32)
 
 
-PARAMETERS: Sequence[tuple[int, ...]] = ((784, 1024), (1024,), (1024, 256), (256,), (256, 10), (10,), (64, 64, 3, 3), (64,)) * 1  # of the optimizers
+PARAMETERS: Sequence[tuple[int, ...]] = (
+    (784, 1024),
+    (1024,),
+    (1024, 256),
+    (256,),
+    (256, 10),
+    (10,),
+    (64, 64, 3, 3),
+    (64,),
+) * 1  # of the optimizers

@@ -10,7 +10,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 LIBRARIES = ("numod", "numpy", "torch", "jax", "megengine")
-PACKAGES = {"torch": ("torch==2.13.0", "numpy"), "jax": ("jax[cpu]",), "megengine": ("megengine==1.13.0", "numpy<2"), "numpy": ("numpy", "threadpoolctl")}
+PACKAGES = {
+    "torch": ("torch==2.13.0", "numpy"),
+    "jax": ("jax[cpu]",),
+    "megengine": ("megengine==1.13.0", "numpy<2"),
+    "numpy": ("numpy", "threadpoolctl"),
+}
 
 
 def find(name: str, given: dict[str, str]) -> str | None:

@@ -1,6 +1,6 @@
 """Tables, a plot and `docs/performance.md` from the measurements.
 
-    python benchmarks/report.py benchmark.json --docs docs/performance.md --plot docs/performance.png
+python benchmarks/report.py benchmark.json --docs docs/performance.md --plot docs/performance.png
 """
 
 from __future__ import annotations
@@ -97,7 +97,13 @@ def document(found: dict) -> str:
         lines.append(f"- {threads} thread(s): {limits['flops'] / 1e9:.0f} GFLOP/s, {limits['bytes'] / 1e9:.1f} GB/s")
     lines += ["", "## Summary", "", *summary(found)]
     for group in dict.fromkeys(row["group"] for row in found["rows"]):
-        lines += ["", f"## {group.capitalize()}", "", "| what | threads | numod | floor | " + " | ".join(PEERS) + " |", "| --- " * (4 + len(PEERS)) + "|"]
+        lines += [
+            "",
+            f"## {group.capitalize()}",
+            "",
+            "| what | threads | numod | floor | " + " | ".join(PEERS) + " |",
+            "| --- " * (4 + len(PEERS)) + "|",
+        ]
         for row in found["rows"]:
             if row["group"] == group:
                 lines.append("| " + " | ".join(cells(row, found["floors"][str(row["threads"])])) + " |")
@@ -111,7 +117,9 @@ def plot(found: dict, path: Path) -> None:
     groups = list(dict.fromkeys(row["group"] for row in found["rows"]))
     figure, axes = plt.subplots(figsize=(9, 0.5 * len(groups) + 1.5))
     for threads, shift, colour in ((1, -0.12, "tab:blue"), (2, 0.12, "tab:orange")):
-        points = [(r, groups.index(row["group"]) + shift) for row in found["rows"] if row["threads"] == threads and (r := ratio(row, "torch"))]
+        points = [
+            (r, groups.index(row["group"]) + shift) for row in found["rows"] if row["threads"] == threads and (r := ratio(row, "torch"))
+        ]
         if points:
             axes.scatter(*zip(*points, strict=True), s=12, color=colour, alpha=0.6, label=f"{threads} thread{'s' if threads > 1 else ''}")
     axes.axvline(1, color="black", linewidth=0.8)

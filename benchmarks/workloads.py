@@ -45,7 +45,9 @@ def matmul() -> Iterator[Workload]:
             yield Workload("matmul", f"{label} {letters}", "matmul", arguments, 2.0 * m * n * k, 4.0 * (m * k + k * n + m * n))
     for batch, m, n, k in BATCHED:
         arguments = {"m": m, "n": n, "k": k, "batch": batch}
-        yield Workload("matmul", f"{batch} of {m}x{n}x{k}", "matmul", arguments, 2.0 * batch * m * n * k, 4.0 * batch * (m * k + k * n + m * n))
+        yield Workload(
+            "matmul", f"{batch} of {m}x{n}x{k}", "matmul", arguments, 2.0 * batch * m * n * k, 4.0 * batch * (m * k + k * n + m * n)
+        )
 
 
 # network, channels, side, outputs, kernel, stride, padding, groups
@@ -88,13 +90,17 @@ def convolution() -> Iterator[Workload]:
             arguments |= {"stride": stride, "padding": padding, "groups": groups}
             label = f"{net} {channels}-{outputs} {kernel}x{kernel}{f'/{stride}' if stride > 1 else ''} {side}x{side}{' depthwise' if groups > 1 else ''}"
             for direction in ("forward", "data", "weight"):
-                yield Workload("convolution", f"{label} batch {batch} {direction}", "conv", {"direction": direction, **arguments}, flops, nbytes)
+                yield Workload(
+                    "convolution", f"{label} batch {batch} {direction}", "conv", {"direction": direction, **arguments}, flops, nbytes
+                )
     for channels, side in ((128, 16), (64, 32)):
         x, weight = (8, channels, side, side), (channels, channels // 2, 2, 2)
         flops = 2.0 * prod(x) * prod(weight[1:])
         nbytes = 4.0 * (prod(x) + prod(weight) + 8 * (channels // 2) * 4 * side * side)
         arguments = {"x": x, "weight": weight, "stride": 2}
-        yield Workload("convolution", f"UNet transposed {channels}-{channels // 2} {side}x{side} batch 8", "conv_transpose", arguments, flops, nbytes)
+        yield Workload(
+            "convolution", f"UNet transposed {channels}-{channels // 2} {side}x{side} batch 8", "conv_transpose", arguments, flops, nbytes
+        )
     arguments = {"x": (16, 64, 512), "weight": (64, 64, 3)}
     flops = 2.0 * 16 * 64 * 510 * 64 * 3
     yield Workload("convolution", "1-D 64-64 3 512 batch 16 forward", "conv1d", arguments, flops, 4.0 * 2 * 16 * 64 * 512)
@@ -103,7 +109,18 @@ def convolution() -> Iterator[Workload]:
 def bytes_moved() -> Iterator[Workload]:
     """What reads and writes more than it computes. "step" is the function, recorded, and its gradient."""
     big = 1 << 22
-    for name, reads in (("add", 2), ("mul", 2), ("relu", 1), ("exp", 1), ("tanh", 1), ("sigmoid", 1), ("gelu", 1), ("sqrt", 1), ("log", 1), ("erf", 1)):
+    for name, reads in (
+        ("add", 2),
+        ("mul", 2),
+        ("relu", 1),
+        ("exp", 1),
+        ("tanh", 1),
+        ("sigmoid", 1),
+        ("gelu", 1),
+        ("sqrt", 1),
+        ("log", 1),
+        ("erf", 1),
+    ):
         for size in (1000, 65536, big):
             yield Workload("elementwise", f"{name} {size}", "elementwise", {"function": name, "size": size}, 0, 4.0 * size * (reads + 1))
     yield Workload("elementwise", f"relu(x * 2 + y) {big}", "chain", {"size": big}, 0, 4.0 * big * 3)
@@ -126,7 +143,14 @@ def bytes_moved() -> Iterator[Workload]:
         for name in ("sum", "max", "mean", "argmax"):
             if name == "argmax" and not isinstance(axis, int):
                 continue
-            yield Workload("reduction", f"{name} {shape} axis {axis}", "reduction", {"function": name, "shape": shape, "axis": axis}, 0, 4.0 * prod(shape))
+            yield Workload(
+                "reduction",
+                f"{name} {shape} axis {axis}",
+                "reduction",
+                {"function": name, "shape": shape, "axis": axis},
+                0,
+                4.0 * prod(shape),
+            )
     for label, shape, axes in (
         ("matrix", (2048, 2048), (1, 0)),
         ("NCHW to NHWC", (32, 64, 32, 32), (0, 2, 3, 1)),
@@ -134,9 +158,15 @@ def bytes_moved() -> Iterator[Workload]:
         ("copy", (2048, 2048), (0, 1)),
     ):
         yield Workload("movement", f"transpose {label}", "transpose", {"shape": shape, "axes": axes}, 0, 8.0 * prod(shape))
-    yield Workload("movement", "concat 4 of (64, 32, 28, 28) axis 1", "concat", {"shape": (64, 32, 28, 28), "count": 4}, 0, 8.0 * 4 * 64 * 32 * 784)
-    yield Workload("movement", "embedding 32768 of (10000, 128)", "embedding", {"rows": 10000, "width": 128, "count": 32768}, 0, 8.0 * 32768 * 128)
-    yield Workload("movement", "embedding step", "training", {"layer": "embedding", "shape": (10000, 128)}, 0, 4.0 * (4 * 8192 * 128 + 2 * 1280000))
+    yield Workload(
+        "movement", "concat 4 of (64, 32, 28, 28) axis 1", "concat", {"shape": (64, 32, 28, 28), "count": 4}, 0, 8.0 * 4 * 64 * 32 * 784
+    )
+    yield Workload(
+        "movement", "embedding 32768 of (10000, 128)", "embedding", {"rows": 10000, "width": 128, "count": 32768}, 0, 8.0 * 32768 * 128
+    )
+    yield Workload(
+        "movement", "embedding step", "training", {"layer": "embedding", "shape": (10000, 128)}, 0, 4.0 * (4 * 8192 * 128 + 2 * 1280000)
+    )
     yield Workload("movement", "gather (1024, 512) axis 1", "gather", {"shape": (1024, 512), "count": 128}, 0, 12.0 * 1024 * 128)
     for shape in ((64, 10), (128, 1000), (4096, 1024), (16 * 8 * 64, 64)):
         yield Workload("rows", f"softmax {shape}", "rows", {"function": "softmax", "shape": shape}, 0, 8.0 * prod(shape))
@@ -146,11 +176,15 @@ def bytes_moved() -> Iterator[Workload]:
         yield Workload("norm", f"layer {shape} step", "training", {"layer": "layer_norm", "shape": shape}, 0, 20.0 * prod(shape))
     for shape in ((64, 10, 12, 12), (32, 64, 32, 32), (32, 256, 14, 14)):
         yield Workload("norm", f"batch {shape} step", "training", {"layer": "batch_norm", "shape": shape}, 0, 20.0 * prod(shape))
-    yield Workload("norm", "group (32, 64, 32, 32) step", "training", {"layer": "group_norm", "shape": (32, 64, 32, 32)}, 0, 20.0 * 32 * 64 * 1024)
+    yield Workload(
+        "norm", "group (32, 64, 32, 32) step", "training", {"layer": "group_norm", "shape": (32, 64, 32, 32)}, 0, 20.0 * 32 * 64 * 1024
+    )
     for kind in ("max", "avg"):
         for shape in ((64, 10, 24, 24), (32, 64, 56, 56)):
             nbytes = 4.0 * prod(shape) * 1.25
-            yield Workload("pooling", f"{kind} 2x2 {shape}", "pool", {"kind": kind, "shape": shape, "kernel": 2, "stride": 2, "padding": 0}, 0, nbytes)
+            yield Workload(
+                "pooling", f"{kind} 2x2 {shape}", "pool", {"kind": kind, "shape": shape, "kernel": 2, "stride": 2, "padding": 0}, 0, nbytes
+            )
             yield Workload("pooling", f"{kind} 2x2 {shape} step", "training", {"layer": f"{kind}_pool", "shape": shape}, 0, 2.4 * nbytes)
     arguments = {"kind": "max", "shape": (32, 64, 112, 112), "kernel": 3, "stride": 2, "padding": 1}
     yield Workload("pooling", "max 3x3/2 (32, 64, 112, 112)", "pool", arguments, 0, 5.0 * 32 * 64 * 112 * 112)

@@ -161,3 +161,17 @@ def test_starts_as_a_module_without_numba_and_extras():
     assert done.stdout.endswith("[]\n")
     done = subprocess.run([sys.executable, "-m", "numod", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"numod {__version__}\n"
+
+
+def test_bench_needs_a_checkout(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli.bench, "__file__", str(tmp_path / "numod" / "cli" / "bench.py"))
+    code, out, err = run(capsys, "bench")
+    assert (code, out) == (1, "")
+    assert "run it in a checkout of numod" in err
+
+
+def test_bench_passes_its_options_on(capfd):
+    assert cli.main(["bench", "--only", "no such workload", "--libraries", "numod", "--threads"]) == 0
+    assert cli.main(["bench", "--fast"]) == 2
+    assert "unrecognized arguments: --fast" in capfd.readouterr().err

@@ -4,16 +4,27 @@ import numpy as np
 import pytest
 from guarded import outcome
 
-from numod.kernel import conv, conv_weight
-from numod.kernel.correlation import BY_IMAGE, BY_ROW
+from numod.kernel import conv, conv_columns, conv_data, conv_weight, conv_weight_columns
+from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS
 from numod.kernel.host import vector_bytes
 from numod.op import TABLE
-from numod.ops import conv as _  # noqa: F401 (fills the table)
+from numod.ops import conv as rows  # noqa: F401 (fills the table)
 
 LANES = [lanes for lanes in (16, 8, 4) if 4 * lanes <= vector_bytes()]
-PLANNERS = {"conv": conv.forward, "conv_data_gradient": conv.data_gradient, "conv_weight_gradient": conv_weight.weight_gradient}
+PLANNERS = {"conv": conv.forward, "conv_data_gradient": conv_data.data_gradient, "conv_weight_gradient": conv_weight.weight_gradient}
 TILES = 3  # different ones that a test may compile, half a second each
-LIMITS = {"FRAMES": conv.FRAMES, "WINDOW": conv.WINDOW, "VECTORS": conv_weight.VECTORS}
+SMALL = (  # small convolutions meet what is there for large ones: images and outputs that are done part by part
+    (conv, "FRAMES", 20_000),
+    (conv, "WINDOW", 2000),
+    (conv_weight, "FRAMES", 20_000),
+    (conv_weight, "VECTORS", 3),
+    (conv_columns, "FRAMES", 20_000),
+    (conv_columns, "DEPTH", 7),
+    (conv_columns, "SERIAL", 50),
+    (conv_weight_columns, "FRAMES", 20_000),
+    (conv_weight_columns, "PLACES", 5),
+)
+LIMITS = {(module, name): getattr(module, name) for module, name, _ in SMALL}
 
 
 def geometry(random: np.random.Generator):
@@ -63,17 +74,11 @@ def test_random_geometries(op, lanes, monkeypatch):
     random = np.random.default_rng(lanes)
     tiles: set[tuple] = set()
     done = 0
-    while done < 40:
-        # Small convolutions meet what is there for large ones: images and outputs that are done part by part.
-        for module, name, few in (
-            (conv, "FRAMES", 20_000),
-            (conv_weight, "FRAMES", 20_000),
-            (conv, "WINDOW", 2000),
-            (conv_weight, "VECTORS", 3),
-        ):
-            monkeypatch.setattr(module, name, int(random.choice((LIMITS[name], few))))
+    while done < 60:
+        for module, name, few in SMALL:
+            monkeypatch.setattr(module, name, int(random.choice((LIMITS[module, name], few))))
         x_shape, w_shape, attrs = geometry(random)
-        choices = {**attrs, "lanes": lanes, "mode": int(random.choice((BY_ROW, BY_IMAGE)))}
+        choices = {**attrs, "lanes": lanes, "mode": int(random.choice((BY_ROW, BY_IMAGE, COLUMNS)))}
         if op == "conv":
             choices["bias"] = bool(random.integers(2))
         program = PLANNERS[op](x_shape, w_shape, **choices)
@@ -103,5 +108,5 @@ def test_what_is_left_to_the_generic_form():
     ):
         attrs = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1}
         assert conv.forward(x_shape, w_shape, False, **attrs) is None
-        assert conv.data_gradient(x_shape, w_shape, **attrs) is None
+        assert conv_data.data_gradient(x_shape, w_shape, **attrs) is None
         assert conv_weight.weight_gradient(x_shape, w_shape, **attrs) is None

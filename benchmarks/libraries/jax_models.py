@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import inputs
 import jax
 import jax.numpy as jnp
 from jax import lax
 from mge_models import _input
-
-import inputs
 
 
 def _weights(*shapes):

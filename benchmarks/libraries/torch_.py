@@ -10,7 +10,16 @@ import torch.nn.functional as F
 VERSION = torch.__version__
 REAL = torch.float32  # float64 where the truth is asked for
 _REDUCE = {"sum": torch.sum, "max": torch.amax, "mean": torch.mean, "argmax": torch.argmax}
-_UNARY = {"relu": F.relu, "gelu": F.gelu, "exp": torch.exp, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "sqrt": torch.sqrt, "log": torch.log, "erf": torch.erf}
+_UNARY = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "exp": torch.exp,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "sqrt": torch.sqrt,
+    "log": torch.log,
+    "erf": torch.erf,
+}
 
 
 def set_threads(count):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import inputs
 import torch
 import torch.nn.functional as F
 from mge_models import MOBILENET, _input
 from torch import nn
-
-import inputs
 
 
 class ConvNet(nn.Module):
@@ -113,7 +112,11 @@ class Transformer(nn.Module):
     def __init__(self, width=128, heads=4, length=64, words=256):
         super().__init__()
         self.tokens, self.places = nn.Embedding(words, width), nn.Parameter(torch.from_numpy(inputs.array("places", length, width) * 0.02))
-        self.layers, self.norm, self.head = nn.Sequential(*[Layer(width, heads) for _ in range(2)]), nn.LayerNorm(width), nn.Linear(width, words)
+        self.layers, self.norm, self.head = (
+            nn.Sequential(*[Layer(width, heads) for _ in range(2)]),
+            nn.LayerNorm(width),
+            nn.Linear(width, words),
+        )
 
     def forward(self, tokens):
         return self.head(self.norm(self.layers(self.tokens(tokens) + self.places))).reshape(-1, 256)
@@ -128,7 +131,15 @@ class LSTM(nn.Module):
         return self.fc(self.lstm(x)[0][-1])
 
 
-MODELS = {"ConvNet": ConvNet, "MLP": mlp, "ResNet18": ResNet18, "MobileNetV2": MobileNetV2, "AlexNet": AlexNet, "Transformer": Transformer, "LSTM": LSTM}
+MODELS = {
+    "ConvNet": ConvNet,
+    "MLP": mlp,
+    "ResNet18": ResNet18,
+    "MobileNetV2": MobileNetV2,
+    "AlexNet": AlexNet,
+    "Transformer": Transformer,
+    "LSTM": LSTM,
+}
 
 
 def step(name, batch, tensor):

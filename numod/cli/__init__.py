@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import check, demo, info, ops, warmup
+from . import bench, check, demo, info, ops, warmup
 
 
 def _positive(text: str) -> int:
@@ -24,8 +24,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"numod {__version__}")
     verbs = root.add_subparsers(metavar="VERB", required=True)
 
-    def verb(run, name: str, summary: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    def verb(run, name: str, summary: str, **options) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".", **options)
         added.set_defaults(run=run)
         return added
 
@@ -53,12 +53,17 @@ def parser() -> argparse.ArgumentParser:
     proves = verb(check.run, "check", "prove an op: forward, gradients, layouts, special values and errors")
     proves.add_argument("op", metavar="OP", help="a name from the table, or FILE.py:NAME for an op of your own")
     proves.add_argument("--examples", type=_positive, default=30, help="calls drawn for each property (default: %(default)s)")
+
+    verb(bench.run, "bench", "measure numod against its peers, in a checkout", add_help=False)  # its options are those of benchmarks/run.py
     return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; returns the exit code: 0 good, 1 failed, 2 wrong usage."""
-    chosen = parser().parse_args(arguments)
+    root = parser()
+    chosen, chosen.rest = root.parse_known_args(arguments)
+    if chosen.rest and chosen.run is not bench.run:
+        root.error(f"unrecognized arguments: {' '.join(chosen.rest)}")
     try:
         return chosen.run(chosen)
     except (ImportError, LookupError, OSError, ValueError) as error:

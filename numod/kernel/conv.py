@@ -1,26 +1,40 @@
 """Direct convolutions on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `conv_simd` and
 `conv_layout_simd`.
 
-The data gradient is a correlation too, over the output's gradient with exchanged, flipped weights; with strides, one for each
-class of inputs modulo the strides, so that no multiplication with an inserted zero is done.
+The way with the fewest cycles by a rough count is taken: one of the two that fill vectors with output places (see `correlation`), or the
+product of matrices of `conv_columns`.
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import product
-from math import gcd, prod
+from math import prod
 from struct import pack
 
 from . import conv_columns
 from .conv_columns import WeightRows
-from .correlation import BY_IMAGE, BY_ROW, COLUMNS, LINE, SIZE, Correlation, Source, applies, correlation, describe_source, divide, frame_step
+from .correlation import (
+    BY_IMAGE,
+    BY_ROW,
+    COLUMNS,
+    LINE,
+    SIZE,
+    Correlation,
+    Source,
+    applies,
+    correlation,
+    describe_source,
+    divide,
+    frame_step,
+)
 from .host import lanes_of, registers
-from .program import Kernel, Program, Ref, Step, Word
+from .program import Kernel, Program, Ref, Step
 
 SERIAL = 1 << 21  # multiplications below which a step is not worth sharing between threads
 TASKS = 16  # aim for at least this many pieces of work, so that threads end together
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
+CACHE = 5 << 18  # bytes of the second-level cache
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
 CHUNK = 32  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output place and their number
 TAP = 16  # of a tap's record: byte offsets of its source and of its weights
@@ -48,23 +62,25 @@ def _tiles(mode: int, lanes: int, outputs: int, vectors: int):
         yield Tile(mode, lanes, rows, places, tiles * divide(vectors, places) * step)
 
 
-def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
-    """The cheapest of both ways to fill vectors, counting the transposition that `BY_IMAGE` needs."""
-    best = None
+def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> tuple[float, Tile]:
+    """The cheapest of both ways to fill vectors and about how many cycles it takes, with what moves the images and the weights."""
+    found: list[tuple[float, Tile]] = []
+    packed = 2.5 * c.groups * c.outputs * c.inputs * prod(c.taps)
     if mode in (None, BY_ROW):
         vectors = c.out[0] * c.out[1] * divide(c.out[2], lanes)
         for tile in _tiles(BY_ROW, lanes, c.outputs, vectors):
-            cycles = c.images * c.groups * c.inputs * (tile.cycles * prod(c.taps))
-            best = min(best or (cycles, tile), (cycles, tile), key=lambda pair: pair[0])
+            products = (
+                1.25 * c.images * c.groups * c.inputs * prod(c.taps) * tile.cycles
+            )  # rows end in the middle of vectors and of cache lines
+            found.append((products + packed, tile))
     if mode in (None, BY_IMAGE):
         blocks = divide(c.images, lanes)
         seen = prod(sum(last - first for first, last in axis) / len(axis) for axis in _taps_seen(c, BY_IMAGE))
+        moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
+        far = 1.6 if prod(c.frame) * c.inputs * lanes * SIZE > CACHE else 1.0
         for tile in _tiles(BY_IMAGE, lanes, c.outputs, prod(c.out)):
-            moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
-            cycles = blocks * c.groups * (tile.cycles * seen * c.inputs + moved)
-            best = min(best or (cycles, tile), (cycles, tile), key=lambda pair: pair[0])
-    assert best is not None  # one of the modes was looked at
-    return best[1]
+            found.append((far * blocks * c.groups * (tile.cycles * seen * c.inputs + moved) + packed, tile))
+    return min(found, key=lambda pair: pair[0])
 
 
 def tile_record(places: int) -> int:
@@ -132,7 +148,7 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
     return pack(f"{len(values)}q", *values)
 
 
-def _steps(
+def steps(
     c: Correlation,
     lanes: int,
     mode: int | None,
@@ -147,7 +163,7 @@ def _steps(
 
     ``taps_order``: strides of the weights in elements for (group, output, input), the first tap, and the steps along the axes.
     """
-    tile = choose_tile(c, lanes, mode)
+    _, tile = choose_tile(c, lanes, mode)
     source = describe_source(c, tile.mode, lanes)
     blocks = divide(c.images, lanes) if tile.mode == BY_IMAGE else c.images
     tiles = divide(c.outputs, tile.rows)
@@ -156,7 +172,7 @@ def _steps(
     at += divide(c.groups * tiles * tile_weights, LINE) * LINE
     grain = max(1, 16384 * SIZE // tile_weights)
     words = (weights, packed, tile.rows, c.outputs, c.inputs, *c.taps, *taps_order)
-    steps = [Step(Kernel(("conv_weights",), "numod.kernel.conv_layout_simd:pack_weights"), c.groups * tiles, words, grain)]
+    made = [Step(Kernel(("conv_weights",), "numod.kernel.conv_layout_simd:pack_weights"), c.groups * tiles, words, grain)]
 
     vectors = c.out[0] * c.out[1] * (c.out[2] if tile.mode == BY_IMAGE else divide(c.out[2], lanes))
     chunk_vectors, chunk_tiles = _pieces(c, tile, source, blocks, vectors, tiles)
@@ -172,7 +188,7 @@ def _steps(
     for first in range(0, blocks, at_once):
         count = min(at_once, blocks - first)
         if source.framed:
-            steps.append(frame_step(c, tile.mode, lanes, source, first, count, source_ref, frames))
+            made.append(frame_step(c, tile.mode, lanes, source, first, count, source_ref, frames))
         here = frames if source.framed else source_ref._replace(offset=source_ref.offset + source.origin)
         valid = min(lanes, c.out[2]) if tile.mode == BY_ROW else lanes
         words = (
@@ -183,8 +199,8 @@ def _steps(
         )
         tasks = chunks * tile_chunks * count * c.groups
         work = count * c.groups * c.outputs * c.inputs * prod(c.out) * prod(c.taps)
-        steps.append(Step(convolve, tasks, words, max(1, tasks // TASKS) if work >= SERIAL else 0, scratch_row * tile.rows))
-    return steps, at
+        made.append(Step(convolve, tasks, words, max(1, tasks // TASKS) if work >= SERIAL else 0, scratch_row * tile.rows))
+    return made, at
 
 
 def _pieces(c: Correlation, tile: Tile, source: Source, blocks: int, vectors: int, tiles: int) -> tuple[int, int]:
@@ -210,96 +226,12 @@ def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=Non
         return None
     taps = prod(c.taps)
     lanes = lanes or lanes_of(SIZE)
+    mode = COLUMNS if mode is None and conv_columns.cycles(c, lanes, False) < choose_tile(c, lanes)[0] else mode
     refs = (Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"))
     if mode == COLUMNS:
-        steps, workspace = conv_columns.steps(c, lanes, *refs, WeightRows(c.inputs * taps, tuple(range(taps)), False), 0)
+        made, workspace = conv_columns.steps(c, lanes, *refs, WeightRows(c.inputs * taps, tuple(range(taps)), False), 0)
     else:
         order = (c.outputs * c.inputs * taps, c.inputs * taps, taps, 0, c.taps[1] * c.taps[2], c.taps[2], 1)
-        steps, workspace = _steps(c, lanes, mode, *refs, order, 0)
+        made, workspace = steps(c, lanes, mode, *refs, order, 0)
     outputs = c.images * c.groups * c.outputs * prod(c.out)
-    return Program((outputs * SIZE,), 3 if bias else 2, tuple(steps), workspace + LINE)
-
-
-@dataclass(frozen=True)
-class _Class:
-    """Inputs congruent to ``phase`` modulo the stride along one axis: they meet every ``step``-th tap, from ``last`` down."""
-
-    places: int
-    taps: int
-    dilation: int
-    before: int
-    last: int
-    step: int
-
-
-def _classes(size: int, taps: int, stride: int, padding: int, dilation: int) -> list[_Class]:
-    """Input i meets tap t at output o where i + padding = o * stride + t * dilation."""
-    common = gcd(stride, dilation)
-    step = stride // common
-    found = []
-    for phase in range(stride):
-        first = next((t for t in range(min(step, taps)) if (phase + padding - t * dilation) % stride == 0), None)
-        count = 0 if first is None else divide(taps - first, step)
-        last = 0 if first is None else first + (count - 1) * step
-        before = -((phase + padding - last * dilation) // stride)
-        found.append(_Class(divide(size - phase, stride), count, dilation // common, before, last, step))
-    return found
-
-
-def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
-    """dx (N, C, *size) from dy (N, O, *out) and weight; None as for `forward`."""
-    if not applies(x_shape, w_shape):
-        return None
-    f = correlation(x_shape, w_shape, stride, padding, dilation, groups)
-    if min(f.out) < 1:
-        return None
-    lanes = lanes or lanes_of(SIZE)
-    taps = prod(f.taps)
-    tap_steps = (f.taps[1] * f.taps[2], f.taps[2], 1)
-    axes = [_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation, strict=True)]
-    planes = f.images * f.groups * f.inputs
-    whole = f.stride == (1, 1, 1)
-    steps, offsets, at, workspace = [], [], 0, 0
-    parts = list(product(*axes))
-    for part in parts:
-        exists = all(axis.taps and axis.places > 0 for axis in part)
-        offsets.append(at if exists else -1)
-        if exists:
-            at += divide(planes * prod(axis.places for axis in part) * SIZE, LINE) * LINE
-    at = 0 if whole else at
-    if mode == COLUMNS:
-        transposed, columns = Ref("tmp", 0, at), f.inputs * taps
-        words = (Ref("in", 1), transposed, f.outputs, columns)
-        kernel = Kernel(("conv_transposed_weights", lanes), "numod.kernel.conv_layout_simd:transpose_weights")
-        steps.append(Step(kernel, f.groups * divide(columns, lanes), words, max(1, 32768 // (lanes * f.outputs))))
-        workspace = at = at + divide(f.groups * f.outputs * columns * SIZE, LINE) * LINE
-    for part, offset in zip(parts, offsets, strict=True):
-        if offset < 0:
-            continue
-        places, tap_counts, dilations, before, lasts, tap_strides = zip(*map(astuple, part), strict=True)
-        c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, places, tap_counts, (1, 1, 1), dilations, before)
-        target = Ref("out") if whole else Ref("tmp", 0, offset)
-        if mode == COLUMNS:
-            found = product(*(range(last, last - n * step, -step) for last, n, step in zip(lasts, tap_counts, tap_strides, strict=True)))
-            starts = tuple(f.outputs * sum(t * step for t, step in zip(tap, tap_steps, strict=True)) for tap in found)
-            rows = WeightRows(f.outputs * taps, starts, True)
-            made, end = conv_columns.steps(c, lanes, Ref("in", 0), transposed, 0, target, rows, at)
-            steps += made
-            workspace = max(workspace, end)
-            continue
-        first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
-        order = (
-            f.outputs * f.inputs * taps,
-            taps,
-            f.inputs * taps,
-            first,
-            *(-stride * step for stride, step in zip(tap_strides, tap_steps, strict=True)),
-        )
-        made, end = _steps(c, lanes, mode, Ref("in", 0), Ref("in", 1), 0, target, order, at)
-        steps += made
-        workspace = max(workspace, end)
-    if not whole:
-        words: tuple[Word, ...] = (Ref("tmp"), Ref("out"), *f.size, *f.stride, *offsets)
-        merge = Kernel(("conv_merge",), "numod.kernel.conv_layout_simd:merge_phases")
-        steps.append(Step(merge, planes, words, max(1, 16384 // prod(f.size))))
-    return Program((planes * prod(f.size) * SIZE,), 2, tuple(steps), workspace + LINE)
+    return Program((outputs * SIZE,), 3 if bias else 2, tuple(made), workspace + LINE)

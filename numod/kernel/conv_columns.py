@@ -22,9 +22,13 @@ DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them 
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
 TASKS = 16  # aim for at least this many pieces of work, so that threads end together
-CACHE, CACHED, STREAMED = 1 << 20, 32, 4  # weights smaller than CACHE bytes come from the second-level cache; bytes a cycle from there, and from beyond
+CACHE, CACHED, STREAMED = (
+    1 << 20,
+    32,
+    4,
+)  # weights smaller than CACHE bytes come from the second-level cache; bytes a cycle from there, and from beyond
 GATHERING = 3.0  # cycles to gather a vector
-FRAMES = 1 << 22  # bytes of padded images made before they are used
+FRAMES = 1 << 20  # bytes of padded images made before they are used, to find them in the second-level cache
 PANEL, GATHER, SEGMENT = 40, 24, 24  # bytes of a record: see `Places`
 
 
@@ -72,7 +76,7 @@ def places(c: Correlation, source: Source, images: int, width: int, lanes: int) 
             else:
                 found.segments.append((output, columns * SIZE, count))
             w, columns = w + count, columns + count
-            if columns == width or (image, d, h) == lines[-1] and w == c.out[2]:
+            if columns == width or ((image, d, h) == lines[-1] and w == c.out[2]):
                 found.panels.append((gathers, len(found.gathers) - gathers, columns, segments, len(found.segments) - segments))
                 columns, gathers, segments = 0, len(found.gathers), len(found.segments)
     return found
@@ -90,7 +94,8 @@ def steps(
     at_once = c.images
     made: list[Step] = []
     if source.framed:
-        at_once = max(1, min(c.images, FRAMES // source.block))
+        at_once = max(1, FRAMES // source.block, divide(PANELS * width, plane))
+        at_once = divide(c.images, divide(c.images, at_once))
         frames = Ref("tmp", 0, at)
         at += divide(at_once * source.block + lanes * SIZE, LINE) * LINE
     tables: dict[int, bytes] = {}
@@ -109,7 +114,11 @@ def steps(
         sums = row_block * panel_block * width * SIZE if together else 0
         words = (
             *(here, weights, bias or bytes(ROWS * SIZE), output._replace(offset=output.offset + first * image_bytes)),
-            *(tables[grouped], pack(f"{len(offsets)}q", *offsets), pack(f"{3 * len(chunks)}q", *(word for chunk in chunks for word in chunk))),
+            *(
+                tables[grouped],
+                pack(f"{len(offsets)}q", *offsets),
+                pack(f"{3 * len(chunks)}q", *(word for chunk in chunks for word in chunk)),
+            ),
             *(source.block, c.inputs * source.channel, c.groups, c.outputs, plane, len(chunks)),
             *(c.outputs * rows.row * SIZE, rows.row * SIZE),
             *(count // grouped, panels, panel_block, row_block, panel_bytes, int(together), int(bias != 0)),
@@ -159,6 +168,24 @@ def _cut(spans: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
             chunks.append(((start + first) * SIZE, number + first, min(size, count - first)))
         number += count
     return chunks
+
+
+def cycles(c: Correlation, lanes: int, transposed: bool) -> float:
+    """About how long it takes on one thread; ``transposed``: with weights that must be transposed first."""
+    depth, plane = c.inputs * prod(c.taps), prod(c.out)
+    vectors = divide(c.images * plane, lanes) if c.images > 1 else divide(plane, lanes)
+    weights = c.groups * c.outputs * depth
+    products = c.groups * divide(c.outputs, ROWS) * depth * step_cycles(vectors, lanes)
+    gathered = c.groups * depth * vectors * GATHERING
+    framed = c.images * c.groups * c.inputs * prod(c.frame) / 2
+    return products + gathered + framed + weights * (2.0 if transposed else 0.25)
+
+
+def step_cycles(vectors: int, lanes: int) -> float:
+    """Cycles of one step of register tiles over so many vectors: two multiply-adds or loads a cycle, and a sum is added to every 4 cycles."""
+    widest = column_vectors(lanes, "float32")
+    full, rest = divmod(vectors, widest)
+    return full * (ROWS * widest / 2 + 1) + (rest // 2) * (ROWS + 1.5) + rest % 2 * (ROWS / 2 + 2.5)
 
 
 def _blocks(c: Correlation, panels: int, images: int, lanes: int) -> tuple[int, int]:

@@ -118,12 +118,15 @@ def pack_weights() -> Callable:
             output = min(index % tiles * rows, outputs - rows)
             start = index // tiles * group_step + output * output_step + first
             taps = taps_d * taps_h * taps_w
-            for i in range(inputs):  # weights of one channel lie together, those of a tap do not
-                for tap in range(taps):
-                    here = start + i * input_step + tap // (taps_h * taps_w) * step_d + tap // taps_w % taps_h * step_h + tap % taps_w * step_w
-                    at = ((index * taps + tap) * inputs + i) * rows
-                    for row in range(rows):
-                        packed[at + row] = weights[here + row * output_step]
+            for i in range(inputs):  # the weights of a channel lie together, those of a tap do not
+                at = (index * taps * inputs + i) * rows
+                for d in range(taps_d):
+                    for h in range(taps_h):
+                        for w in range(taps_w):
+                            here = start + i * input_step + d * step_d + h * step_h + w * step_w
+                            for row in range(rows):
+                                packed[at + row] = weights[here + row * output_step]
+                            at += inputs * rows
 
     return kernel
 

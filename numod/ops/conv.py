@@ -11,7 +11,7 @@ import numpy as np
 from ..dtype import float32, is_float, promote
 from ..errors import check
 from ..forms import casts, gather
-from ..kernel import conv as conv_kernel, conv_weight as conv_weight_kernel
+from ..kernel import conv as conv_kernel, conv_data, conv_weight
 from ..spec import Spec
 from .reduce import sum
 
@@ -307,7 +307,7 @@ def _data_direct(specs, attrs, outputs):
     if specs[0].dtype != float32:
         return None
     geometry = {name: attrs[name] for name in ATTRS}
-    return conv_kernel.data_gradient(attrs["shape"], specs[1].shape, **geometry)
+    return conv_data.data_gradient(attrs["shape"], specs[1].shape, **geometry)
 
 
 @conv_weight_gradient.fast("cpu")
@@ -315,4 +315,4 @@ def _weight_direct(specs, attrs, outputs):
     if specs[0].dtype != float32:
         return None
     geometry = {name: attrs[name] for name in ATTRS}
-    return conv_weight_kernel.weight_gradient(specs[1].shape, attrs["shape"], **geometry)
+    return conv_weight.weight_gradient(specs[1].shape, attrs["shape"], **geometry)

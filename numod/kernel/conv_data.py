@@ -1,0 +1,107 @@
+"""The data gradient of convolutions on the CPU. Plain Python.
+
+It is a correlation over the output's gradient with exchanged, flipped weights; with strides, one for each class of inputs modulo the
+strides, so that no multiplication with an inserted zero is done. The ways to do it are those of `conv`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, replace
+from itertools import product
+from math import gcd, prod
+
+from . import conv_columns
+from .conv import choose_tile, steps
+from .correlation import COLUMNS, LINE, SIZE, Correlation, applies, correlation, divide
+from .host import lanes_of
+from .program import Kernel, Program, Ref, Step, Word
+
+
+@dataclass(frozen=True)
+class _Class:
+    """Inputs congruent to ``phase`` modulo the stride along one axis: they meet every ``step``-th tap, from ``last`` down."""
+
+    places: int
+    taps: int
+    dilation: int
+    before: int
+    last: int
+    step: int
+
+
+def _classes(size: int, taps: int, stride: int, padding: int, dilation: int) -> list[_Class]:
+    """Input i meets tap t at output o where i + padding = o * stride + t * dilation."""
+    common = gcd(stride, dilation)
+    step = stride // common
+    found = []
+    for phase in range(stride):
+        first = next((t for t in range(min(step, taps)) if (phase + padding - t * dilation) % stride == 0), None)
+        count = 0 if first is None else divide(taps - first, step)
+        last = 0 if first is None else first + (count - 1) * step
+        before = -((phase + padding - last * dilation) // stride)
+        found.append(_Class(divide(size - phase, stride), count, dilation // common, before, last, step))
+    return found
+
+
+def _way(f: Correlation, lanes: int) -> int | None:
+    """`COLUMNS` if that takes fewer cycles for a correlation of this size, otherwise None: `conv` chooses among its own."""
+    swapped = replace(f, inputs=f.outputs, outputs=f.inputs, size=f.out, out=f.size, stride=(1, 1, 1))
+    return COLUMNS if conv_columns.cycles(swapped, lanes, True) < choose_tile(swapped, lanes)[0] else None
+
+
+def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
+    """dx (N, C, *size) from dy (N, O, *out) and weight; None as for `conv.forward`."""
+    if not applies(x_shape, w_shape):
+        return None
+    f = correlation(x_shape, w_shape, stride, padding, dilation, groups)
+    if min(f.out) < 1:
+        return None
+    lanes = lanes or lanes_of(SIZE)
+    mode = _way(f, lanes) if mode is None else mode
+    parts = list(product(*(_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation, strict=True))))
+    planes = f.images * f.groups * f.inputs
+    whole = f.stride == (1, 1, 1)
+    offsets, at = [], 0
+    for part in parts:
+        exists = all(axis.taps and axis.places > 0 for axis in part)
+        offsets.append(at if exists else -1)
+        if exists:
+            at += divide(planes * prod(axis.places for axis in part) * SIZE, LINE) * LINE
+    at = 0 if whole else at
+    made: list[Step] = []
+    weights = Ref("in", 1)
+    if mode == COLUMNS:
+        weights, columns = Ref("tmp", 0, at), f.inputs * prod(f.taps)
+        words: tuple[Word, ...] = (Ref("in", 1), weights, f.outputs, columns)
+        kernel = Kernel(("conv_transposed_weights", lanes), "numod.kernel.conv_layout_simd:transpose_weights")
+        made.append(Step(kernel, f.groups * divide(columns, lanes), words, max(1, 32768 // (lanes * f.outputs))))
+        at += divide(f.groups * f.outputs * columns * SIZE, LINE) * LINE
+    workspace = at
+    for part, offset in zip(parts, offsets, strict=True):
+        if offset >= 0:
+            target = Ref("out") if whole else Ref("tmp", 0, offset)
+            more, end = _part(f, part, lanes, mode, weights, target, at)
+            made += more
+            workspace = max(workspace, end)
+    if not whole:
+        words = (Ref("tmp"), Ref("out"), *f.size, *f.stride, *offsets)
+        merge = Kernel(("conv_merge",), "numod.kernel.conv_layout_simd:merge_phases")
+        made.append(Step(merge, planes, words, max(1, 16384 // prod(f.size))))
+    return Program((planes * prod(f.size) * SIZE,), 2, tuple(made), workspace + LINE)
+
+
+def _part(
+    f: Correlation, part: tuple[_Class, ...], lanes: int, mode: int | None, weights: Ref, target: Ref, at: int
+) -> tuple[list[Step], int]:
+    """The correlation of one class of inputs: its steps and the end of the workspace they use from ``at`` on."""
+    places, tap_counts, dilations, before, lasts, strides = zip(*map(astuple, part), strict=True)
+    c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, places, tap_counts, (1, 1, 1), dilations, before)
+    taps, tap_steps = prod(f.taps), (f.taps[1] * f.taps[2], f.taps[2], 1)
+    first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
+    back = tuple(-stride * step for stride, step in zip(strides, tap_steps, strict=True))  # from one tap of the class to the next
+    if mode == COLUMNS:
+        found = (first + sum(i * step for i, step in zip(tap, back, strict=True)) for tap in product(*map(range, tap_counts)))
+        rows = conv_columns.WeightRows(f.outputs * taps, tuple(f.outputs * tap for tap in found), True)
+        return conv_columns.steps(c, lanes, Ref("in", 0), weights, 0, target, rows, at)
+    order = (f.outputs * f.inputs * taps, taps, f.inputs * taps, first, *back)
+    return steps(c, lanes, mode, Ref("in", 0), weights, 0, target, order, at)

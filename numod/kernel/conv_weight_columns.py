@@ -1,0 +1,108 @@
+"""The weight gradient of convolutions of many channels on the CPU as a product of matrices. Plain Python; see `conv_weight_columns_simd`.
+
+The transpose of dw has a row for each (input channel, tap) and a column for each output channel, and is a sum over all output places. The
+outputs' gradient is transposed first, into panels of one row for each place; what a row of dw multiplies it with is read from the images
+where it is, one value after the other, from an address of its own. A piece of work does some rows of a panel, chunk by chunk of places that stay
+in the caches. Sums over several parts of the images are made in parallel where there is too little else to share, and are added in a last
+step; how the images are parted depends on the shapes only.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from struct import pack
+
+from .conv_columns import step_cycles
+from .correlation import BY_ROW, LINE, SIZE, Correlation, Source, describe_source, divide, frame_step
+from .gemm import ROWS, column_vectors
+from .program import Kernel, Program, Ref, Step, Word
+
+PLACES = 512  # of a chunk: its part of a panel (128 KiB) stays in the second-level cache
+SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
+TASKS = 16  # aim for at least this many pieces of work, so that threads end together
+FRAMES = 1 << 20  # bytes of padded images and of panels that are made before they are used, to find them in the second-level cache
+CHUNK, PIECE = 24, 16  # bytes of a record: (first piece, pieces, first place), (bytes of source, places)
+
+
+def _chunks(c: Correlation, source: Source, images: int) -> tuple[bytes, int]:
+    """Records of chunks of at most `PLACES` places and of their pieces, which lie in one line of an image; and how many chunks."""
+    chunks: list[list[int]] = []
+    pieces: list[tuple[int, int]] = []
+    room, place = 0, 0
+    for image, d, h in product(range(images), range(c.out[0]), range(c.out[1])):
+        w = 0
+        while w < c.out[2]:
+            if room == 0:
+                chunks.append([len(pieces), 0, place])
+                room = PLACES
+            count = min(room, c.out[2] - w)
+            pieces.append((image * source.block + d * source.place[0] + h * source.place[1] + w * source.place[2], count))
+            chunks[-1][1] += 1
+            w, place, room = w + count, place + count, room - count
+    at = len(chunks) * CHUNK
+    values: list[int] = []
+    for first, count, place in chunks:
+        values += [at + first * PIECE, count, place]
+    for piece in pieces:
+        values += piece
+    return pack(f"{len(values)}q", *values), len(chunks)
+
+
+def cycles(c: Correlation, lanes: int) -> float:
+    """About how long it takes on one thread."""
+    columns, plane = c.inputs * prod(c.taps), prod(c.out)
+    vectors = divide(c.outputs, lanes)
+    products = c.images * plane * divide(columns, ROWS) * step_cycles(vectors, lanes)
+    transposed = c.images * plane * vectors * 10.0 + columns * vectors * 16.0
+    framed = c.images * c.inputs * prod(c.frame) / 2
+    return c.groups * (products + transposed + framed)
+
+
+def program(c: Correlation, lanes: int) -> Program:
+    """dw from dy and x, in this order."""
+    source = describe_source(c, BY_ROW, lanes)
+    plane, columns = prod(c.out), c.inputs * prod(c.taps)
+    width = min(column_vectors(lanes, "float32"), 1 << (divide(c.outputs, lanes) - 1).bit_length()) * lanes
+    panels, row_tiles = divide(c.outputs, width), divide(columns, ROWS)
+    panel_image = plane * width * SIZE
+    at_once = max(1, FRAMES // (2 * c.groups * panels * panel_image + source.framed * source.block), divide(PLACES, plane))
+    at_once = divide(c.images, divide(c.images, at_once))
+    table, chunks = _chunks(c, source, at_once)
+    parts = max(1, min(chunks, TASKS // (2 * c.groups * panels * row_tiles)))
+    row_blocks = max(1, min(row_tiles, divide(TASKS, parts * c.groups * panels)))
+    row_block = divide(row_tiles, row_blocks) * ROWS
+    sums_row = panels * width * SIZE
+    part_bytes = divide(c.groups * columns * sums_row, LINE) * LINE
+    panels_at = parts * part_bytes
+    at = frames_at = panels_at + at_once * c.groups * panels * panel_image
+    if source.framed:
+        at += divide(at_once * source.block + lanes * SIZE, LINE) * LINE
+    taps = [source.tap_offset(c, *tap) for tap in product(*map(range, c.taps))]
+    offsets = pack(f"{columns}q", *(channel * source.channel + tap for channel in range(c.inputs) for tap in taps))
+    steps: list[Step] = []
+    for first in range(0, c.images, at_once):
+        count = min(at_once, c.images - first)
+        if count < at_once:
+            table, chunks = _chunks(c, source, count)
+        x = Ref("in", 1, source.origin + first * source.block)
+        if source.framed:
+            x = Ref("tmp", 0, frames_at)
+            steps.append(frame_step(c, BY_ROW, lanes, source, first, count, Ref("in", 1), x))
+        dy = Ref("in", 0, first * c.groups * c.outputs * plane * SIZE)
+        words: tuple[Word, ...] = (dy, Ref("tmp", 0, panels_at), c.groups, c.outputs, plane, panels, width, count)
+        kernel = Kernel(("conv_gradient_panels", lanes), "numod.kernel.conv_weight_columns_simd:gradient_panels")
+        steps.append(Step(kernel, count * c.groups * panels, words, max(1, 32768 // (plane * width))))
+        words = (
+            *(x, Ref("tmp", 0, panels_at), Ref("tmp"), bytes(width * SIZE), offsets, table, chunks, parts),
+            *(c.groups, c.outputs, columns, panels, width, row_block, c.inputs * source.channel),
+            *(count * panel_image, sums_row, part_bytes, int(first > 0)),
+        )
+        work = count * c.groups * c.outputs * columns * plane
+        kernel = Kernel(("conv_weight_columns", lanes), "numod.kernel.conv_weight_columns_simd:accumulate")
+        tasks = parts * c.groups * panels * divide(columns, row_block)
+        steps.append(Step(kernel, tasks, words, 1 if work >= SERIAL else 0))
+    words = (Ref("tmp"), Ref("out"), c.outputs, columns, sums_row, parts, part_bytes)
+    kernel = Kernel(("conv_weight_finish", lanes), "numod.kernel.conv_weight_columns_simd:finish")
+    steps.append(Step(kernel, c.groups * divide(columns, lanes), words, max(1, 32768 // (lanes * c.outputs * parts))))
+    return Program((c.groups * c.outputs * columns * SIZE,), 2, tuple(steps), at + LINE)
