@@ -6,7 +6,7 @@
 5.0
 """
 
-from . import autodiff, data, functional, module, optimizer, random
+from . import autodiff, data, functional, logger, module, optimizer, random, utils
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -26,6 +26,7 @@ from .device import (
     set_prealloc_config,
 )
 from .errors import DTypeError, MissingExtra, ShapeError
+from .logger import get_logger, set_log_file, set_log_level
 from .serialization import load, save
 from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
@@ -50,6 +51,7 @@ __all__ = [
     "get_cuda_version",
     "get_default_device",
     "get_device_count",
+    "get_logger",
     "get_max_allocated_memory",
     "get_max_reserved_memory",
     "get_mem_status_bytes",
@@ -57,13 +59,17 @@ __all__ = [
     "get_reserved_memory",
     "is_cuda_available",
     "load",
+    "logger",
     "module",
     "optimizer",
     "random",
     "reset_max_memory_stats",
     "save",
     "set_default_device",
+    "set_log_file",
+    "set_log_level",
     "set_num_threads",
     "set_prealloc_config",
     "tensor",
+    "utils",
 ]

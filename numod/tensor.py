@@ -18,6 +18,8 @@ from .kernel import memory
 from .spec import Spec
 
 _new = object.__new__
+_FORMATS = ("default", "nchw")
+_NO_MARK = "requires_grad: tensors have no such mark; attach them to a GradManager"
 
 
 class Tensor:
@@ -36,6 +38,8 @@ class Tensor:
     __hash__ = object.__hash__  # by identity, although == compares elements
 
     def __init__(self, data, dtype=None, device=None, is_const=False, no_cache=False, name=None, format="default"):
+        if format not in _FORMATS:
+            raise FormatError(f"Tensor: format must be one of {', '.join(_FORMATS)}, got {format!r}")
         self._grad = None
         self._name = name or ""
         if isinstance(data, Tensor):
@@ -80,6 +84,17 @@ class Tensor:
     device = property(lambda self: self._spec.device, doc="Where the values are.")
     ndim = property(lambda self: self._spec.ndim, doc="The number of axes.")
     size = property(lambda self: self._spec.size, doc="The number of elements.")
+
+    format = property(lambda self: "default", doc="The order of the axes of images: always (n, c, h, w), which MegEngine calls default.")
+
+    @property
+    def requires_grad(self):
+        """Not there, nor can it be set: what is differentiated is said by ``GradManager.attach``."""
+        raise AttributeError(_NO_MARK)
+
+    @requires_grad.setter
+    def requires_grad(self, value) -> None:
+        raise AttributeError(_NO_MARK)
 
     T = property(lambda self: self.transpose(), doc="The tensor with its axes reversed.")
 
@@ -273,6 +288,10 @@ class Parameter(Tensor):
     """A Tensor that a Module counts among its parameters, to be learned."""
 
     __slots__ = ()
+
+
+class FormatError(ValueError, RuntimeError):
+    """A format that is not known. (MegEngine: RuntimeError.)"""
 
 
 class ElementCountError(ValueError, AssertionError):

@@ -28,6 +28,7 @@ ROOMS = """
     functional
     autodiff jit serialization
     module optimizer quantization amp distributed traced_module
+    utils
     data
     testing
     __init__

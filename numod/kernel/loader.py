@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import logging
 import threading
+import time
 from collections.abc import Callable
 
 import llvmlite.binding as llvm
@@ -19,6 +21,7 @@ from .program import Kernel
 
 SIGNATURE = "void(int64,int64,int64,int64)"  # kernel(begin, end, args, scratch)
 
+_log = logging.getLogger("numod.kernel")  # shown by `numod.logger.set_mgb_log_level`
 _addresses: dict[tuple, int] = {}
 _callbacks: dict[tuple, int] = {}  # the same under `config.interpret`, which tests switch on for a while
 _keep: list[object] = []  # what loaded code needs alive: the engine, callbacks of interpreted kernels
@@ -78,9 +81,9 @@ def _compile(kernel: Kernel, name: str, signature: str) -> bytes:
         body = cache.read(name)  # another process may have been first
         if body is None:
             compiler = importlib.import_module("numod.kernel.compiler")  # imports numba
-            body = compiler.emit(
-                " ".join(map(str, kernel.key[:2])), lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False)
-            )
+            label, start = " ".join(map(str, kernel.key[:2])), time.perf_counter()
+            body = compiler.emit(label, lambda: _build(kernel), signature, f"numod_{name}", target_machine(jit=False))
+            _log.debug("compiled %s in %.0f ms", label, 1000 * (time.perf_counter() - start))
             cache.write(name, body)
             compiled += 1
     return body

@@ -1,0 +1,5 @@
+"""Tools around models."""
+
+from . import dlpack
+
+__all__ = ["dlpack"]
