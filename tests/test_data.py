@@ -170,9 +170,6 @@ REFUSED = [
     (lambda: ReplacementSampler(dataset, weights=[0] * 10), "not negative and not all 0"),
     (lambda: ReplacementSampler(dataset, weights=[-1] * 10), "not negative and not all 0"),
     (lambda: StreamSampler(0), "StreamSampler: batch_size must be a positive int, got 0"),
-    (lambda: DataLoader(dataset, num_workers=2), "DataLoader: num_workers must be 0, batches are made in this process; got 2"),
-    (lambda: DataLoader(dataset, preload=True), "DataLoader: preload must be False, batches are made in this process; got True"),
-    (lambda: DataLoader(dataset, timeout=-1), "DataLoader: timeout must be 0"),
 ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from . import workers
 from .collator import Collator
 from .dataset import Dataset, StreamDataset
 from .sampler import Sampler, SequentialSampler, StreamSampler
@@ -17,8 +19,16 @@ class DataLoader:
 
     sampler: which items make a batch; one after the other, in batches of 1, if None.
     transform: applied to each item. collator: makes a batch of items; `Collator` stacks them.
-    num_workers, timeout, preload, parallel_stream: batches are made in this process when they are asked for,
-    so the only values accepted are 0, 0, False and False.
+    num_workers: how many processes make batches ahead of time; with 0 they are made in this process when they are asked for.
+        Workers are spawned for each pass, so data set, transform and collator must be picklable, and a script needs
+        ``if __name__ == "__main__":``. Batches come in the same order whatever the number, arrays in shared memory. A pass ends its
+        workers when it is over, left or interrupted.
+    timeout: how many seconds to wait for a batch before giving up with an error; 0 to wait forever.
+    parallel_stream: whether each worker reads a `StreamDataset` of its own (then the data set must see to it that they differ);
+        by default one worker reads it.
+    preload: must be False; batches are arrays, and made ahead of time by workers.
+
+    Raises, while iterating: RuntimeError with the worker's traceback if it raised, with its exit code if it died; TimeoutError.
 
     >>> from numod.data import SequentialSampler
     >>> from numod.data.dataset import ArrayDataset
@@ -40,17 +50,19 @@ class DataLoader:
         preload: bool = False,
         parallel_stream: bool = False,
     ):
-        for what, value in (
-            ("num_workers", num_workers),
-            ("timeout", timeout),
-            ("preload", preload),
-            ("parallel_stream", parallel_stream),
-        ):
-            if value:
-                raise ValueError(f"DataLoader: {what} must be {type(value)()}, batches are made in this process; got {value!r}")
+        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
+            raise ValueError(f"DataLoader: num_workers must be an int of at least 0, got {num_workers!r}")
+        if not timeout >= 0:
+            raise ValueError(f"DataLoader: timeout must be at least 0, got {timeout!r}")
+        if preload:
+            raise ValueError(f"DataLoader: preload must be False, batches are arrays that workers make ahead of time; got {preload!r}")
+        if num_workers and os.name != "posix":
+            raise ValueError(f"DataLoader: num_workers must be 0 on this system, got {num_workers}")
         if not isinstance(dataset, Dataset):
             raise TypeError(f"DataLoader: expected a Dataset, got {type(dataset).__name__}")
         stream = isinstance(dataset, StreamDataset)
+        if parallel_stream and not (stream and num_workers):
+            raise ValueError("DataLoader: parallel_stream needs a StreamDataset and num_workers above 0")
         if sampler is None:
             sampler = StreamSampler() if stream else SequentialSampler(dataset)
         if not isinstance(sampler, Sampler) or isinstance(sampler, StreamSampler) != stream:
@@ -66,20 +78,53 @@ class DataLoader:
         self.parallel_stream = parallel_stream
 
     def __iter__(self) -> Iterator[Any]:
-        for items in self._batches():
-            yield self.collator.apply(self.transform.apply_batch(items))
-
-    def _batches(self) -> Iterator[list]:
         if isinstance(self.sampler, StreamSampler):
-            stream = iter(self.dataset)
-            while items := list(itertools.islice(stream, self.sampler.batch_size)):
-                yield items
-        else:
-            for indices in self.sampler:
-                yield [self.dataset[index] for index in indices]
+            make = _FromStream(self.dataset, self.transform, self.collator, self.sampler.batch_size)
+            if self.num_workers:
+                return workers.run_streams(make, self.num_workers if self.parallel_stream else 1, self.timeout)
+            return _until_exhausted(make)
+        make_batch = _FromIndices(self.dataset, self.transform, self.collator)
+        if self.num_workers:
+            return workers.run(make_batch, self.sampler, self.num_workers, self.timeout)
+        return map(make_batch, iter(self.sampler))
 
     def __len__(self) -> int:
         """The number of batches in one pass."""
         if isinstance(self.sampler, StreamSampler):
             raise TypeError("DataLoader: a stream has no length")
         return len(self.sampler)  # type: ignore[arg-type]
+
+
+class _FromIndices:
+    """Makes the batch of the items at some indices."""
+
+    def __init__(self, dataset: Dataset, transform: Transform, collator: Collator):
+        self.dataset, self.transform, self.collator = dataset, transform, collator
+
+    def __call__(self, indices: Sequence[int]) -> Any:
+        return self.collator.apply(self.transform.apply_batch([self.dataset[index] for index in indices]))
+
+
+class _FromStream:
+    """Makes the batch of the items that come next."""
+
+    def __init__(self, dataset: Dataset, transform: Transform, collator: Collator, batch_size: int):
+        self.dataset, self.transform, self.collator, self.batch_size = dataset, transform, collator, batch_size
+        self.items: Iterator[Any] | None = None  # begins where batches are made, so that this can be pickled
+
+    def __call__(self, _: None = None) -> Any:
+        if self.items is None:
+            self.items = iter(self.dataset)
+        items = list(itertools.islice(self.items, self.batch_size))
+        if not items:
+            raise workers.Exhausted
+        return self.collator.apply(self.transform.apply_batch(items))
+
+
+def _until_exhausted(make: _FromStream) -> Iterator[Any]:
+    while True:
+        try:
+            batch = make()
+        except workers.Exhausted:
+            return
+        yield batch
