@@ -11,11 +11,11 @@ import numpy as np
 
 from .errors import DTypeError
 
-FLOATS = ("float32", "float64")
+FLOATS = ("float16", "float32", "float64")
 INTS = ("int8", "int16", "int32", "int64", "uint8")
 NAMES = (*FLOATS, *INTS, "bool")
 
-float32, float64 = np.dtype("float32"), np.dtype("float64")
+float16, float32, float64 = (np.dtype(name) for name in FLOATS)
 int8, int16, int32, int64, uint8 = (np.dtype(name) for name in INTS)
 boolean = np.dtype("bool")
 
@@ -63,7 +63,8 @@ def scalar_dtype(value: bool | int | float, other: np.dtype) -> np.dtype:
 def promote(*dtypes: np.dtype) -> np.dtype:
     """The dtype that operands of these dtypes are converted to before they meet.
 
-    A float wins over integers and bool, the wider of two floats or two signed integers wins, bool beside an integer makes float32.
+    A float wins over integers and bool (float16 becomes float32 there), the wider of two floats or two signed integers wins, bool beside an
+    integer makes float32.
     Raises DTypeError for uint8 beside a signed integer: no common dtype holds both without surprise.
     """
     result = dtypes[0]
@@ -72,6 +73,7 @@ def promote(*dtypes: np.dtype) -> np.dtype:
             continue
         if is_float(result) != is_float(dtype):
             result = result if is_float(result) else dtype
+            result = float32 if result == float16 else result
         elif boolean in (result, dtype):
             result = float32
         elif uint8 in (result, dtype):

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import config, tape as tapes
 from .errors import check
-from .kernel import executor, layout
+from .kernel import executor, half, layout
 from .kernel.program import Program
 from .spec import Spec
 from .tape import Node
@@ -191,19 +191,27 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
         plan = inferred
     else:
         outputs: tuple[Spec, ...] = (inferred,) if isinstance(inferred, Spec) else inferred
-        device = (specs or outputs)[0].device
-        twin = None if config.interpret else op.twins.get("cuda" if device.is_cuda else "cpu")
-        program: Program | None = twin(specs, named, outputs) if twin else None
-        if program is None:
-            plan = op.plan(op, specs, named, outputs)
+        if op.form != "view" and half.concerns((*specs, *outputs)):
+            inner = _choose(op, tuple(map(half.single, specs)), named, tuple(map(half.single, outputs)))
+            plan = Plan(outputs, half.Around(inner.run, specs, outputs))
         else:
-            plan = Plan(outputs, executor.compile(layout.on_contiguous(specs, program)))
+            plan = _choose(op, specs, named, outputs)
     plan.inputs = specs
     plan.differentiable = bool(op.vjp) and any(spec.is_float for spec in plan.outputs)
     if len(op.plans) >= _LIMIT:
         op.plans.clear()
     op.plans[key] = plan
     return plan
+
+
+def _choose(op: Op, specs: tuple[Spec, ...], named: dict[str, Any], outputs: tuple[Spec, ...]) -> Plan:
+    """The fast twin if there is one for the device and it applies, else the generic form."""
+    device = (specs or outputs)[0].device
+    twin = None if config.interpret else op.twins.get("cuda" if device.is_cuda else "cpu")
+    program: Program | None = twin(specs, named, outputs) if twin else None
+    if program is None:
+        return op.plan(op, specs, named, outputs)
+    return Plan(outputs, executor.compile(layout.on_contiguous(specs, program)))
 
 
 def _kernel_error(op: Op, plan: Plan) -> Exception:

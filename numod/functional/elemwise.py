@@ -93,11 +93,11 @@ left_shift, right_shift = binary(math.left_shift), binary(math.right_shift)
 neg, abs, sign, square = unary(math.neg), unary(math.abs), unary(math.sign), unary(math.square)
 floor, ceil, round = unary(math.floor), unary(math.ceil), unary(math.round)
 exp, log, sqrt, tanh, erf = unary(math.exp), unary(math.log), unary(math.sqrt), unary(math.tanh), unary(math.erf)
-sigmoid, relu, gelu, silu, softplus = (unary(op) for op in (math.sigmoid, math.relu, math.gelu, math.silu, math.softplus))
+sigmoid, relu, gelu, silu = (unary(op) for op in (math.sigmoid, math.relu, math.gelu, math.silu))
 expm1, log1p, logaddexp = unary(math.expm1), unary(math.log1p), binary(math.logaddexp)
 sin, cos, tan = unary(trigonometry.sin), unary(trigonometry.cos), unary(trigonometry.tan)
 asin, acos, atan = unary(trigonometry.asin), unary(trigonometry.acos), unary(trigonometry.atan)
-sinh, cosh, atan2 = unary(trigonometry.sinh), unary(trigonometry.cosh), binary(trigonometry.atan2)
+sinh, cosh = unary(trigonometry.sinh), unary(trigonometry.cosh)
 asinh, acosh, atanh = unary(trigonometry.asinh), unary(trigonometry.acosh), unary(trigonometry.atanh)
 relu6, hsigmoid, hswish = unary(activation.relu6), unary(activation.hsigmoid), unary(activation.hswish)
 prelu = binary(activation.prelu)
@@ -105,7 +105,43 @@ equal, not_equal = binary(compare.equal), binary(compare.not_equal)
 less, less_equal = binary(compare.less), binary(compare.less_equal)
 greater, greater_equal = binary(compare.greater), binary(compare.greater_equal)
 logical_and, logical_or, logical_xor = binary(compare.logical_and), binary(compare.logical_or), binary(compare.logical_xor)
-logical_not, isnan, isinf = unary(compare.logical_not), unary(compare.isnan), unary(compare.isinf)
+logical_not = unary(compare.logical_not)
+
+
+def isnan(inp: Operand) -> Tensor:
+    """Whether each element is NaN (bool).
+
+    >>> isnan(Tensor([1.0, float("nan")])).tolist()
+    [False, True]
+    """
+    return apply(compare.isnan, tuple(operands(inp)))
+
+
+def isinf(inp: Operand) -> Tensor:
+    """Whether each element is infinite (bool).
+
+    >>> isinf(Tensor([1.0, -float("inf")])).tolist()
+    [False, True]
+    """
+    return apply(compare.isinf, tuple(operands(inp)))
+
+
+def softplus(inp: Operand) -> Tensor:
+    """``log(1 + exp(x))``, without overflow (Dugas et al., 2001).
+
+    >>> softplus(Tensor([0.0, 1000.0])).tolist()
+    [0.6931471824645996, 1000.0]
+    """
+    return apply(math.softplus, tuple(operands(inp)))
+
+
+def atan2(y: Operand, x: Operand) -> Tensor:
+    """The angle in [-pi, pi] of the point (x, y), as C's atan2 has it for zeros and infinities.
+
+    >>> atan2(Tensor([0.0]), Tensor([-1.0])).tolist()
+    [3.1415927410125732]
+    """
+    return apply(trigonometry.atan2, tuple(operands(y, x)))
 
 
 def where(mask: Tensor, x: Operand, y: Operand) -> Tensor:

@@ -81,8 +81,9 @@ def svd(inp: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> tu
 
     full_matrices: U and V are square. compute_uv: False for s alone. Gradients exist where no two singular values are equal.
 
-    >>> [out.tolist() for out in svd(Tensor([[0.0, 2.0], [1.0, 0.0]]))]
-    [[[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0], [[0.0, 1.0], [1.0, 0.0]]]
+    >>> u, s, vh = svd(Tensor([[0.0, 2.0], [1.0, 0.0]]))
+    >>> s.tolist()
+    [2.0, 1.0]
     """
     u, s, vh = apply(decompose.svd, (inp,), (bool(full_matrices),))
     return (u, s, vh) if compute_uv else s

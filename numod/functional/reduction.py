@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..dtype import float16, float32
 from ..forms import normalize_axis
 from ..op import Op, apply
-from ..ops import math, reduce
+from ..ops import math, reduce, view
 from ..tensor import Tensor
 
 Axis = int | Sequence[int] | None
@@ -27,10 +28,14 @@ def axes_of(name: str, inp: Tensor, axis: Axis) -> tuple[int, ...]:
     return axes
 
 
-def _reduction(op: Op) -> Callable[..., Tensor]:
+def _reduction(op: Op, widens: bool = False) -> Callable[..., Tensor]:
+    """The functional form of a reduction; ``widens``: of float16 it is a float32."""
+
     def function(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         if axis is None and keepdims:
             raise AxisError(f"{op.name}: cannot keep dimensions without an axis; name the axes")
+        if widens and inp.dtype == float16:
+            inp = apply(view.astype, (inp,), (float32,))
         return apply(op, (inp,), (axes_of(op.name, inp, axis), keepdims))
 
     function.__name__ = function.__qualname__ = op.name
@@ -43,8 +48,8 @@ class AxisError(ValueError, AssertionError):
     """An axis argument that makes no sense here. (MegEngine: AssertionError.)"""
 
 
-sum, mean, prod = _reduction(reduce.sum), _reduction(reduce.mean), _reduction(reduce.prod)
-max, min, var = _reduction(reduce.max), _reduction(reduce.min), _reduction(reduce.var)
+sum, mean, prod = _reduction(reduce.sum), _reduction(reduce.mean, widens=True), _reduction(reduce.prod)
+max, min, var = _reduction(reduce.max), _reduction(reduce.min), _reduction(reduce.var, widens=True)
 argmax, argmin = _reduction(reduce.argmax), _reduction(reduce.argmin)
 
 

@@ -40,6 +40,16 @@ def view(address, shape, dtype):
     return np.frombuffer(memory, dtype).reshape(shape)
 
 
+def float_of_bits(bits):
+    """The float32 with these bits."""
+    return np.uint32(bits).view(np.float32)
+
+
+def bits_of_float(value):
+    """The bits of a float32."""
+    return np.float32(value).view(np.uint32)
+
+
 def fold_add(left, right):
     """left + right"""
     return left + right

@@ -93,6 +93,23 @@ def mantissa(typing, value):
     return types.float32(types.float32), generate
 
 
+def _reinterpreting(source, target):
+    """The value of one type with the same bits as one of another."""
+
+    @intrinsic
+    def function(typing, value):
+        def generate(context, builder, signature, args):
+            return builder.bitcast(args[0], context.get_value_type(target))
+
+        return target(source), generate
+
+    return function
+
+
+float_of_bits = _reinterpreting(types.uint32, types.float32)
+bits_of_float = _reinterpreting(types.float32, types.uint32)
+
+
 @intrinsic(prefer_literal=True)
 def stack(typing, size):
     """The address of ``size`` (a literal) int64 words that live until the function returns."""

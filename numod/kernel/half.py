@@ -1,0 +1,111 @@
+"""float16 on the CPU: whatever an op is, its kernels compute in float32, and what they read and write is converted around them.
+
+So each result is rounded once. A float16 is its bits to a kernel; the conversions are integer arithmetic that every processor vectorises (after F. Giesen,
+"Half to float done quick" and "Float to half, round to nearest even", public domain).
+
+Argument words of a conversion: output address, input address. The range counts elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import DTypeError
+from ..spec import Spec
+from . import executor, layout, source
+from .program import Kernel, Program, Ref, Step
+
+HALF, SINGLE = np.dtype("float16"), np.dtype("float32")
+GRAIN = 32768
+
+
+def concerns(specs: Sequence[Spec]) -> bool:
+    """Whether there is a float16 among these tensors; DTypeError if it is on a GPU."""
+    found = [spec for spec in specs if spec.dtype == HALF]
+    if any(spec.device.is_cuda for spec in found):
+        raise DTypeError("float16: tensors on a GPU cannot be computed with yet")
+    return bool(found)
+
+
+def single(spec: Spec) -> Spec:
+    """What a kernel sees of a tensor: float16 as contiguous float32."""
+    return spec.like(dtype=SINGLE) if spec.dtype == HALF else spec
+
+
+class Around:
+    """Runs ``inner`` on float32 versions of float16 buffers, and gives back float16 where that is wanted."""
+
+    def __init__(self, inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]):
+        self.inner = inner
+        self.widen = [convert("widen", spec) if spec.dtype == HALF else None for spec in inputs]
+        self.narrow = [convert("narrow", spec) if spec.dtype == HALF else None for spec in outputs]
+
+    def __call__(self, *buffers: Any) -> Any:
+        made = self.inner(*[buffer if step is None else step(buffer) for step, buffer in zip(self.widen, buffers, strict=True)])
+        if made is None:
+            return None
+        if len(self.narrow) == 1:
+            return made if self.narrow[0] is None else self.narrow[0](made)
+        return tuple(buffer if step is None else step(buffer) for step, buffer in zip(self.narrow, made, strict=True))
+
+    @property
+    def error(self) -> tuple[int, int, int]:
+        """What a kernel of ``inner`` found."""
+        return executor.error_of(self.inner)
+
+
+def convert(direction: str, spec: Spec) -> Callable:
+    """What runs a conversion of a float16 tensor's values: "widen" from it, "narrow" to it."""
+    item = 4 if direction == "widen" else 2
+    step = Step(Kernel(("half", direction), "numod.kernel.half:build"), spec.size, (Ref("out"), Ref("in", 0)), GRAIN)
+    program = Program((item * spec.size,), 1, (step,))
+    return executor.compile(layout.on_contiguous([spec], program) if direction == "widen" else program)
+
+
+def build(direction: str) -> Callable:
+    """The kernel of a conversion."""
+    backend = source.backend()
+    pointer, inner = backend.pointer, backend.inner
+    float_of_bits, bits_of_float = backend.float_of_bits, backend.bits_of_float
+    uint16, uint32, int64, real = np.uint16, np.uint32, np.int64, np.float32
+    bias, tiny = real(2.0**112), real(0.5)  # the exponents' difference; its last bit is worth 2**-24, the smallest float16
+
+    @inner
+    def widen(half):
+        bits = uint32(half)
+        magnitude = uint32((bits & uint32(0x7FFF)) << uint32(13))
+        scaled = bits_of_float(float_of_bits(magnitude) * bias)
+        full = uint32(scaled | uint32(0x7F800000)) if magnitude >= uint32(0x0F800000) else scaled  # infinity and NaN
+        return float_of_bits(uint32(full | uint32((bits & uint32(0x8000)) << uint32(16))))
+
+    @inner
+    def narrow(value):
+        bits = bits_of_float(value)
+        magnitude = uint32(bits & uint32(0x7FFFFFFF))
+        odd = uint32((magnitude >> uint32(13)) & uint32(1))
+        normal = uint32(uint32(magnitude - uint32(0x37FFF001) + odd) >> uint32(13))
+        subnormal = uint32(bits_of_float(float_of_bits(magnitude) + tiny) - uint32(0x3F000000))
+        special = uint32(0x7E00) if magnitude > uint32(0x7F800000) else uint32(0x7C00)
+        result = special if magnitude >= uint32(0x47800000) else subnormal if magnitude < uint32(0x38800000) else normal
+        return uint16(result | uint32((bits & uint32(0x80000000)) >> uint32(16)))
+
+    if direction == "widen":
+
+        def kernel(begin, end, args, scratch):
+            words = pointer(args, int64)
+            out, x = pointer(words[1], real), pointer(words[2], uint16)
+            for i in range(begin, end):
+                out[i] = widen(x[i])
+
+    else:
+
+        def kernel(begin, end, args, scratch):
+            words = pointer(args, int64)
+            out, x = pointer(words[1], uint16), pointer(words[2], real)
+            for i in range(begin, end):
+                out[i] = narrow(x[i])
+
+    return kernel
