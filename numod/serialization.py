@@ -18,7 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from safetensors import SafetensorError, numpy as safetensors
 
+from . import pickles
 from .device import as_device
+from .errors import DeviceError, DTypeError
 from .tensor import Parameter, Tensor
 
 _STRUCTURE, _HASH = "numod", "sha256"
@@ -75,21 +77,50 @@ def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, 
 
 
 def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pickle_module: None = None) -> Any:
-    """Read what `save` wrote; or any other safetensors file, as a dict of NumPy arrays. No code from the file is run.
+    """Read what `save` wrote, or MegEngine's; or any other safetensors file, as a dict of NumPy arrays. No code from the file is run.
 
-    f: a path, or an object with ``read``, which is read up to the end of the saved object.
+    Of MegEngine's files, which are pickles, those are read that hold state dicts and the like: arrays, tensors, numbers, strings, None, lists,
+    tuples and dicts. A pickle has no checksum: one that is cut is refused, one with other numbers in it is not.
+
+    f: a path, or an object with ``read``, which is read up to the end of the saved object (of a pickle: to its end).
     map_location: where Tensors go: a device for all, a dict from saved device to device, or a function of the saved device's name.
-    pickle_module: must be None, files are never pickles.
+    pickle_module: must be None, no library may unpickle what could run code.
     """
     _refuse_pickle("numod.load", pickle_module=pickle_module)
     place = _mapper(map_location)
     if isinstance(f, (str, os.PathLike)):
         name = repr(os.fspath(f))
         with open(f, "rb") as file:
-            return _from_bytes(name, *_read(file, name, os.fstat(file.fileno()).st_size), place)
+            return _load(file, name, os.fstat(file.fileno()).st_size, place)
     if not hasattr(f, "read"):
         raise TypeError(f"numod.load: expected a path or an object with read, got {type(f).__name__}")
-    return _from_bytes("the file", *_read(f, "the file", None), place)
+    return _load(f, "the file", None, place)
+
+
+def _load(file: BinaryIO, name: str, size: int | None, place: Callable[[str], str]) -> Any:
+    start = _read_up_to(file, 8)
+    if _is_pickle(start):
+        return _from_pickle(name, start + file.read(), place)
+    return _from_bytes(name, *_read(start, file, name, size), place)
+
+
+def _is_pickle(start: bytes) -> bool:
+    """Whether a file begins as a pickle of protocol 2 or later, and not as safetensors (which would have a huge header then)."""
+    return start[:1] == b"\x80" and int.from_bytes(start.ljust(8, b"\0"), "little") > _LARGEST_HEADER
+
+
+def _from_pickle(name: str, content: bytes, place: Callable[[str], str]) -> Any:
+    try:
+        found, used = pickles.read(content, place)
+    except pickles.UnsafePickle as error:
+        raise FileFormatError(f"numod.load: {name} is a pickle that is not read, {error}") from None
+    except (DTypeError, DeviceError) as error:
+        raise FileFormatError(f"numod.load: {name} has a tensor that cannot be made: {error}") from error
+    except (Exception, RecursionError) as error:  # unpickling broken bytes may raise anything
+        raise FileFormatError(f"numod.load: {name} is a pickle that is truncated or damaged: {error}") from error
+    if used != len(content):
+        raise FileFormatError(f"numod.load: {name} is damaged: it has {len(content) - used} bytes behind the saved object")
+    return found
 
 
 def _refuse_pickle(function: str, **arguments: Any) -> None:
@@ -125,14 +156,11 @@ def _digest(header: bytes, body: bytes | memoryview) -> str:
     return digest.hexdigest()
 
 
-def _read(file: BinaryIO, name: str, size: int | None) -> tuple[bytes, bytes, dict[str, str]]:
-    """Header, arrays and metadata of one saved object, complete and unchanged. size: of a file that must hold nothing else."""
-    start = _read_up_to(file, 8)
+def _read(start: bytes, file: BinaryIO, name: str, size: int | None) -> tuple[bytes, bytes, dict[str, str]]:
+    """Header, arrays and metadata of one saved object, complete and unchanged. start: its first 8 bytes. size: of a file that must hold nothing else."""
     if len(start) < 8:
         raise FileFormatError(f"numod.load: {name} is truncated: header takes at least 8 bytes, file has {len(start)}")
     length = int.from_bytes(start, "little")
-    if length > _LARGEST_HEADER and start[0] == 0x80:
-        raise FileFormatError(f"numod.load: {name} is a pickle, which could run code when loaded; accepted are files of numod.save")
     if length > _LARGEST_HEADER:
         raise FileFormatError(f"numod.load: {name} is neither a file of numod.save nor any safetensors file")
     text = _read_up_to(file, length)

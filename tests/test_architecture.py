@@ -20,7 +20,7 @@ ROOMS = """
     spec
     kernel
     tensor threads
-    tape constants
+    tape constants pickles
     op
     forms
     ops
