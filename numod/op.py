@@ -66,7 +66,7 @@ class Op:
     kinks:  inputs at which no gradient is checked
     errors: calls that must be refused
     function: for a composite, which has no kernel: what is called instead of `apply`
-    form:   the decorator that made it ("elementwise", "rowwise", ...); the proof asks more of some forms than of others
+    form:   the decorator that made it ("elementwise", "rowwise", ...), or "cast"; the proof asks more of some forms than of others
     """
 
     name: str
@@ -191,7 +191,7 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
         plan = inferred
     else:
         outputs: tuple[Spec, ...] = (inferred,) if isinstance(inferred, Spec) else inferred
-        if op.form != "view" and half.concerns((*specs, *outputs)):
+        if op.form not in ("view", "cast") and half.concerns((*specs, *outputs)):
             inner = _choose(op, tuple(map(half.single, specs)), named, tuple(map(half.single, outputs)))
             plan = Plan(outputs, half.Around(inner.run, specs, outputs))
         else:

@@ -41,7 +41,7 @@ class Around:
     def __init__(self, inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]):
         self.inner = inner
         self.widen = [convert("widen", spec) if spec.dtype == HALF else None for spec in inputs]
-        self.narrow = [convert("narrow", spec) if spec.dtype == HALF else None for spec in outputs]
+        self.narrow = [convert("narrow", single(spec)) if spec.dtype == HALF else None for spec in outputs]
 
     def __call__(self, *buffers: Any) -> Any:
         made = self.inner(*[buffer if step is None else step(buffer) for step, buffer in zip(self.widen, buffers, strict=True)])
@@ -58,11 +58,11 @@ class Around:
 
 
 def convert(direction: str, spec: Spec) -> Callable:
-    """What runs a conversion of a float16 tensor's values: "widen" from it, "narrow" to it."""
+    """What runs a conversion of a tensor's values: "widen" from float16 to float32, "narrow" back."""
     item = 4 if direction == "widen" else 2
     step = Step(Kernel(("half", direction), "numod.kernel.half:build"), spec.size, (Ref("out"), Ref("in", 0)), GRAIN)
     program = Program((item * spec.size,), 1, (step,))
-    return executor.compile(layout.on_contiguous([spec], program) if direction == "widen" else program)
+    return executor.compile(layout.on_contiguous([spec], program))
 
 
 def build(direction: str) -> Callable:

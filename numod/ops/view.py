@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from ..dtype import as_dtype, is_float
+from ..dtype import as_dtype, float32, is_float
 from ..errors import check
 from ..forms import broadcast, run_elementwise, view
-from ..kernel import layout
+from ..kernel import half, layout
 from ..kernel.elementwise import collapse
 from ..op import Op, Plan, register
 from ..spec import Spec
@@ -21,6 +21,11 @@ def _astype_infer(x: Spec, *, dtype: np.dtype) -> Spec:
 
 def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
     (spec,), (out,) = specs, outs
+    if spec.dtype != out.dtype and half.concerns((spec, out)):
+        if float32 in (spec.dtype, out.dtype):
+            return Plan(outs, half.convert("widen" if out.dtype == float32 else "narrow", spec))
+        inner = _astype_plan(op, (half.single(spec),), attrs, (half.single(out),))
+        return Plan(outs, half.Around(inner.run, specs, outs))
     code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and not is_float(out.dtype) else layout.identity
     return Plan(outs, run_elementwise(code, specs, outs, spec.dtype))
 
@@ -36,7 +41,7 @@ def truncate(x):
 
 
 def _astype_sample(draw):
-    source, target = (draw.choice(["float32", "float64", "int32", "uint8", "bool"]) for _ in range(2))
+    source, target = (draw.choice(["float16", "float32", "float64", "int32", "uint8", "bool"]) for _ in range(2))
     return (draw.array(draw.shape(), np.dtype(source), 0.0, 100.0),), {"dtype": np.dtype(target)}
 
 
@@ -63,6 +68,7 @@ astype = register(
         {"x": _astype_gradient},
         _astype_ref,
         _astype_sample,
+        form="cast",
     )
 )
 
