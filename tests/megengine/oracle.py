@@ -30,6 +30,8 @@ NAMES = {
     "init": ".module.init",
     "optim": ".optimizer",
     "random": ".random",
+    "T": ".data.transform",
+    "VF": ".data.transform.vision.functional",
     "Tensor": ":Tensor",
     "Parameter": ":Parameter",
     "GradManager": ".autodiff:GradManager",

@@ -1,6 +1,52 @@
 """What is done to items between the data set and the batch."""
 
 from .base import PseudoTransform, Transform
-from .vision import Compose, Normalize, ToMode, VisionTransform
+from .vision import (
+    BrightnessTransform,
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    ContrastTransform,
+    GaussianNoise,
+    HueTransform,
+    Lighting,
+    Normalize,
+    Pad,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResize,
+    RandomResizedCrop,
+    RandomVerticalFlip,
+    Resize,
+    SaturationTransform,
+    ShortestEdgeResize,
+    ToMode,
+    TorchTransformCompose,
+    VisionTransform,
+)
 
-__all__ = ["Compose", "Normalize", "PseudoTransform", "ToMode", "Transform", "VisionTransform"]
+__all__ = [
+    "BrightnessTransform",
+    "CenterCrop",
+    "ColorJitter",
+    "Compose",
+    "ContrastTransform",
+    "GaussianNoise",
+    "HueTransform",
+    "Lighting",
+    "Normalize",
+    "Pad",
+    "PseudoTransform",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "RandomResize",
+    "RandomResizedCrop",
+    "RandomVerticalFlip",
+    "Resize",
+    "SaturationTransform",
+    "ShortestEdgeResize",
+    "ToMode",
+    "TorchTransformCompose",
+    "Transform",
+    "VisionTransform",
+]

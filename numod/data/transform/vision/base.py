@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Transform
+from ..base import Transform
 
 
 class VisionTransform(Transform):
@@ -37,6 +37,15 @@ class VisionTransform(Transform):
     def _apply_entry(self, kind: str, entry: Any) -> Any:
         return entry if _untouched(kind) else getattr(self, f"_apply_{kind}")(entry)
 
+    def _image_of(self, input: Any) -> np.ndarray:
+        """The image of an item."""
+        if "image" not in self.order:
+            raise ValueError(f"{self!r}: an item needs an image to go by, order has {self.order}")
+        image = input[self.order.index("image")] if isinstance(input, tuple) else input
+        if not isinstance(image, np.ndarray) or image.ndim != 3:
+            raise ValueError(f"{self!r}: an image must be an array (H, W, C), got {getattr(image, 'shape', type(image).__name__)}")
+        return image
+
 
 def _untouched(kind: str) -> bool:
     return kind == "info" or kind.endswith("category")
@@ -45,6 +54,8 @@ def _untouched(kind: str) -> bool:
 class Compose(Transform):
     """Several transforms, one after the other.
 
+    batch_compose: give each transform the whole batch before the next one has its turn, for transforms whose ``apply_batch`` looks at all items.
+    shuffle_indices: tuples of positions in ``transforms``; those at the positions of a tuple change places at random, for each item.
     order: given to all of ``transforms`` if not None.
 
     >>> import numpy as np
@@ -52,19 +63,48 @@ class Compose(Transform):
     (3, 2, 4)
     """
 
-    def __init__(self, transforms: Sequence[Transform] = (), *, order: Sequence[str] | None = None):
+    def __init__(
+        self,
+        transforms: Sequence[Transform] = (),
+        batch_compose: bool = False,
+        shuffle_indices: Sequence[Sequence[int]] | None = None,
+        *,
+        order: Sequence[str] | None = None,
+    ):
         for transform in transforms:
             if not isinstance(transform, Transform):
                 raise TypeError(f"Compose: expected Transforms, got {type(transform).__name__}")
             if order is not None and isinstance(transform, VisionTransform):
                 transform.order = tuple(order)
         self.transforms = list(transforms)
+        self.batch_compose = batch_compose
+        self.shuffle_indices = [tuple(group) for group in shuffle_indices or ()]
+        shuffled = [position for group in self.shuffle_indices for position in group]
+        if len(set(shuffled)) != len(shuffled) or not all(0 <= position < len(self.transforms) for position in shuffled):
+            raise ValueError(
+                f"Compose: shuffle_indices must name each of {len(self.transforms)} transforms once at most, got {shuffle_indices}"
+            )
 
     def apply(self, input: Any) -> Any:
         """The item after the last of them."""
-        for transform in self.transforms:
+        for transform in self._shuffled():
             input = transform.apply(input)
         return input
+
+    def apply_batch(self, inputs: Sequence[Any]) -> tuple:
+        """The items of a batch after the last of them."""
+        if not self.batch_compose:
+            return super().apply_batch(inputs)
+        for transform in self._shuffled():
+            inputs = transform.apply_batch(inputs)
+        return tuple(inputs)
+
+    def _shuffled(self) -> list[Transform]:
+        transforms = self.transforms.copy()
+        for group in self.shuffle_indices:
+            for position, source in zip(group, np.random.permutation(group), strict=True):
+                transforms[position] = self.transforms[source]
+        return transforms
 
 
 class Normalize(VisionTransform):
