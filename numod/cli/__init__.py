@@ -61,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; returns the exit code: 0 good, 1 failed, 2 wrong usage."""
     root = parser()
-    chosen, chosen.rest = root.parse_known_args(arguments)
+    chosen, rest = root.parse_known_args(arguments)
+    chosen.rest = rest
     if chosen.rest and chosen.run is not bench.run:
         root.error(f"unrecognized arguments: {' '.join(chosen.rest)}")
     try:

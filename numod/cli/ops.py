@@ -40,13 +40,14 @@ def summary(op: Op) -> str:
 
 def describe(op: Op) -> str:
     """All about one op."""
+    code = op.code or op.plan
     rows = {
         "form": op.form,
         "inputs": inputs(op),
         "attributes": attributes(op) or "none",
         "gradient": gradient(op),
         "fast twins": ", ".join(op.twins) or "none",
-        "declared in": f"{op.code.__module__}, line {inspect.getsourcelines(op.code)[1]}",
+        "declared in": f"{code.__module__}, line {inspect.getsourcelines(code)[1]}",
     }
     return "\n".join([op.name, "", op.doc, "", *(f"{label:<12} {value}" for label, value in rows.items())])
 

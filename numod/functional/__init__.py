@@ -1,6 +1,6 @@
 """Functions on tensors, under MegEngine's names. Importing it gives Tensor its operators (`methods`)."""
 
-from . import loss, methods, nn
+from . import loss, methods, metric, nn
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .elemwise import (
     abs,
@@ -69,6 +69,7 @@ from .elemwise import (
 )
 from .gathering import cond_take, diag, embedding, gather, indexing_one_hot, one_hot, scatter
 from .linalg import dot, matinv, matmul, norm, normalize, svd
+from .metric import topk_accuracy
 from .nn import (
     avg_pool2d,
     batch_norm,
@@ -84,7 +85,7 @@ from .nn import (
     max_pool2d,
 )
 from .reduction import argmax, argmin, logsoftmax, logsumexp, max, mean, min, prod, softmax, std, sum, var
-from .sorting import argsort, sort, topk, topk_accuracy
+from .sorting import argsort, sort, topk
 from .tensor import (
     broadcast_to,
     concat,
@@ -187,6 +188,7 @@ __all__ = [
     "mean",
     "meshgrid",
     "methods",
+    "metric",
     "min",
     "minimum",
     "mod",
