@@ -5,13 +5,13 @@ import pytest
 
 import numod as nm
 import numod.functional as F
-from numod import dtype as dtypes
+from numod import config, dtype as dtypes
 
 random = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("n", [1, 20, 33, 700])
+@pytest.mark.parametrize("n", [1, 20] if config.interpret else [1, 20, 33, 700])
 @pytest.mark.parametrize("name", [name for name in dtypes.NAMES if name != "bool"])
 def test_order_is_that_of_numpy(name, n, descending):
     x = (random.normal(size=(3, n)) * 100).astype(name)
@@ -24,7 +24,7 @@ def test_order_is_that_of_numpy(name, n, descending):
     np.testing.assert_array_equal(values.numpy(), np.take_along_axis(x, order[:, :5], 1))
 
 
-@pytest.mark.parametrize("n", [6, 200])
+@pytest.mark.parametrize("n", [6] if config.interpret else [6, 198])
 def test_nan_is_largest_and_zeros_are_equal(n):
     x = np.tile(np.array([0.0, np.nan, -np.inf, -0.0, np.inf, 1.0], np.float32), n // 6)
     first = [2, 0, 3, 5, 4, 1]
