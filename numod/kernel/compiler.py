@@ -43,6 +43,16 @@ def emit(name: str, build: Callable[[], Callable], signature: str, symbol: str, 
         raise CompileError(f"{name}: numba cannot compile this: {error}") from error
     finally:
         config.DISABLE_JIT = disabled
+    optimize = unit.library._optimize_final_module
+
+    def _optimize_wide():
+        """Vectorise with all of a register: LLVM's cost tables still fear the slow clock of the first processors with 512-bit vectors."""
+        module = llvm.parse_assembly(_wide(str(unit.library._final_module)))
+        module.name = unit.library._final_module.name
+        unit.library._final_module = module
+        optimize()
+
+    unit.library._optimize_final_module = _optimize_wide
     unit.library._finalize_final_module = lambda: None  # link and optimise, and leave the machine code to us
     unit.library.finalize()
     text = unit.library.get_llvm_str()
@@ -70,6 +80,11 @@ def _entry(symbol: str, function: str, arguments: int, result: str) -> str:
         "}",
     ]
     return "\n".join(lines)
+
+
+def _wide(text: str) -> str:
+    """Ask for the widest vectors in every function."""
+    return re.sub(r"^(define [^{]*\)[^{\n]*?)( \{|personality)", r'\1 "prefer-vector-width"="512"\2', text, flags=re.MULTILINE)
 
 
 def _hide_all(text: str) -> str:

@@ -53,17 +53,27 @@ def view(typing, address, shape, dtype):
 F32 = ir.FloatType()
 
 
+@intrinsic
+def fma(typing, a, b, c):
+    """float32 ``a * b + c``, rounded once."""
+
+    def generate(context, builder, signature, args):
+        return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32] * 3), "llvm.fma.f32"), args)
+
+    return types.float32(types.float32, types.float32, types.float32), generate
+
+
 def _power_of_two(builder, exponent):
     """2**exponent for an i32 in [-126, 127]."""
     return builder.bitcast(builder.shl(builder.add(exponent, ir.Constant(I32, 127)), ir.Constant(I32, 23)), F32)
 
 
 @intrinsic
-def times_power_of_two(typing, value, exponent):
-    """float32 ``value * 2**exponent`` for an integral exponent in [-252, 254], subnormal results and overflow included."""
+def times_power_of_two(typing, value, shifted):
+    """float32 ``value * 2**n`` for ``shifted = n + 1.5 * 2**23`` with an integer n in [-252, 254], subnormal results and overflow included.    """
 
     def generate(context, builder, signature, args):
-        whole = builder.fptosi(args[1], I32)
+        whole = builder.sub(builder.bitcast(args[1], I32), ir.Constant(I32, 0x4B400000))
         half = builder.ashr(whole, ir.Constant(I32, 1))  # in two factors, because 2**128 is not a float32
         first = builder.fmul(args[0], _power_of_two(builder, half))
         return builder.fmul(first, _power_of_two(builder, builder.sub(whole, half)))
