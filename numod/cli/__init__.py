@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; returns the exit code: 0 good, 1 failed, 2 wrong usage."""
     root = parser()
     chosen, rest = root.parse_known_args(arguments)
+    if rest and chosen.run is not bench.run:
+        root.error(f"unrecognized arguments: {' '.join(rest)}")
     chosen.rest = rest
-    if chosen.rest and chosen.run is not bench.run:
-        root.error(f"unrecognized arguments: {' '.join(chosen.rest)}")
     try:
         return chosen.run(chosen)
     except (ImportError, LookupError, OSError, ValueError) as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import gather, inline, rowwise, source
+from . import formula, gather, inline, rowwise, source
 
 FIRST, STEP = {"thread": "cuda.grid(1)", "block": "cuda.blockIdx.x"}, {"thread": "cuda.gridsize(1)", "block": "cuda.gridDim.x"}
 
@@ -85,10 +85,10 @@ def row(
 
     order: where element j of a row is: "next" to the one before (R1 is 1), "apart" by B (R2 is 1), or "both".
     """
-    translated = source.Translated(code, dtype, "row", rowwise.Folds(), twin=twin)
+    translated = source.Translated(code, dtype, "row", formula.Folds(), twin=twin)
     definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
     arguments = [f"v_{arg.arg}" for arg in definition.args.args]
-    program = rowwise.RowProgram(definition, arguments[:inputs], tuple(f"v_{name}" for name in per_row))
+    program = formula.RowProgram(definition, arguments[:inputs], tuple(f"v_{name}" for name in per_row))
     low, high = rowwise.limits(dtype)
     wide = np.float64 if dtype.kind == "f" else np.int64
     names = {
@@ -115,7 +115,7 @@ PLACE = {
 class _RowWriter:
     """Writes what is done for a row. Every fold is kept in the wide type, and in a block joined through shared memory."""
 
-    def __init__(self, program: rowwise.RowProgram, arguments: list[str], inputs: int, per_row: set[str], order: str, block: bool):
+    def __init__(self, program: formula.RowProgram, arguments: list[str], inputs: int, per_row: set[str], order: str, block: bool):
         self.arrays, self.per_row, self.order, self.block = arguments[:inputs], per_row, order, block
         outputs = range(len(program.results))
         self.lines = [_head([*(f"out{k}" for k in outputs), *(f"in_{name}" for name in self.arrays)])]

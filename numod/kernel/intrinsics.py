@@ -70,7 +70,7 @@ def _power_of_two(builder, exponent):
 
 @intrinsic
 def times_power_of_two(typing, value, shifted):
-    """float32 ``value * 2**n`` for ``shifted = n + 1.5 * 2**23`` with an integer n in [-252, 254], subnormal results and overflow included.    """
+    """float32 ``value * 2**n`` for ``shifted = n + 1.5 * 2**23`` with an integer n in [-252, 254], subnormal results and overflow included."""
 
     def generate(context, builder, signature, args):
         whole = builder.sub(builder.bitcast(args[1], I32), ir.Constant(I32, 0x4B400000))

@@ -15,26 +15,25 @@ A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 
 the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of
 neighbouring rows is walked together, so that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
 
-Argument words: output addresses, input addresses, A, R1, B, R2, the numbers (as bits of float64).
+Argument words: output addresses, input addresses, A, R1, B, R2, rows of a tile, the numbers (as bits of float64).
 """
 
 from __future__ import annotations
 
 import ast
-import dis
-import functools
 import math
 import struct
 from collections.abc import Callable, Sequence
-from typing import TypeGuard
 
 import numpy as np
 
 from ..spec import Spec
 from . import inline, layout as layouts, source
+from .formula import Folds, RowProgram, stages_of
 from .program import Kernel, Program, Ref, Step, Word
 
-TILE = 64  # rows walked together
+TILE = 512  # rows walked together, at most, and ...
+CACHE = 1 << 19  # ... fewer when what several walks read would not stay in this much of the second-level cache
 WORK = 16384  # elements worth handing to another thread
 
 
@@ -107,73 +106,12 @@ def program(
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
     key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, column)
     kernel = Kernel(key, lambda: build(code, dtype, types, out_types, per_row, column))
-    grain = max(WORK // max(r1 * r2, 1), TILE if column else 1)
-    words += [a, r1, b, r2, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
+    walks = stages_of(code) + len(outputs)
+    tile = TILE if walks <= 2 else min(TILE, max(64, CACHE // (max(r1, 1) * dtype.itemsize * len(inputs)) // 64 * 64))
+    grain = max(WORK // max(r1 * r2, 1), tile if column else 1)
+    words += [a, r1, b, r2, tile, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
     steps.append(Step(kernel, a * b, tuple(words), grain, scratch=16 * TILE * stages_of(code)))
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
-
-
-@functools.cache
-def stages_of(code: Callable) -> int:
-    """At most how many values of a row ``code`` computes: its variables and its folds."""
-    folds = sum(i.opname.startswith("LOAD_GLOBAL") and i.argval in ("fold", "first") for i in dis.get_instructions(code))
-    return folds + code.__code__.co_nlocals - code.__code__.co_argcount
-
-
-class Folds(ast.NodeTransformer):
-    """``fold(max, e)`` -> ``fold_max(e)``, so that the operation's name is not taken for a global."""
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id == "fold":
-            operation, value = node.args
-            assert isinstance(operation, ast.Name)
-            return ast.Call(ast.Name(f"fold_{operation.id}", ast.Load()), [value], [])
-        return node
-
-
-class RowProgram:
-    """The statements of a row function, each fold taken out into a pass of its own.
-
-    stages: ("fold", name, operation, expression), ("let", name, expression) and ("check", name, expression), in order; then the ``results``.
-    """
-
-    def __init__(self, tree: ast.FunctionDef, names: Sequence[str], per_row: tuple[str, ...]):
-        self.stages: list[tuple] = []
-        self.elements = [name for name in names if name not in per_row]
-        for statement in Folds().visit(tree).body:
-            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                kind, value = (
-                    ("check", statement.value.args[0]) if _is_check(statement.value) else ("let", self._take_folds(statement.value))
-                )
-                self.stages.append((kind, statement.targets[0].id, value))
-            elif isinstance(statement, ast.Return) and statement.value is not None:
-                results = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
-                self.results = [self._take_folds(result) for result in results]
-            else:
-                raise TypeError(f"{tree.name}: a row function is assignments and a return, got: {ast.unparse(statement)}")
-
-    def per_element(self, result: ast.expr) -> bool:
-        """Whether a result speaks of elements; otherwise it is one value of the row."""
-        return any(isinstance(node, ast.Name) and node.id in (*self.elements, "index") for node in ast.walk(result))
-
-    def _take_folds(self, expression: ast.expr) -> ast.expr:
-        stages = self.stages
-
-        class Take(ast.NodeTransformer):
-            def visit_Call(self, node: ast.Call) -> ast.expr:
-                self.generic_visit(node)
-                if isinstance(node.func, ast.Name) and node.func.id in ("fold_add", "fold_mul", "fold_max", "fold_min", "first"):
-                    name = f"fold{len(stages)}"
-                    stages.append(("fold", name, node.func.id, node.args[0]))
-                    return ast.Name(name, ast.Load())
-                return node
-
-        return Take().visit(expression)
-
-
-def _is_check(node: ast.expr) -> TypeGuard[ast.Call]:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.removeprefix("global_") == "checked"
 
 
 def limits(dtype: np.dtype) -> tuple:
@@ -197,6 +135,7 @@ def build(
     arguments = [f"v_{arg.arg}" for arg in definition.args.args]
     names, numbers = arguments[: len(types)], arguments[len(types) :]
     rows = RowProgram(definition, names, per_row)
+    rows.keep([each == str(dtype) for each in out_types])
     backend = source.backend()
     wide = np.dtype("float64" if dtype.kind == "f" else "int64")
     low, high = limits(dtype)
@@ -240,9 +179,10 @@ class _Writer:
         add(f"    r1 = words[{base + 1}]")
         add(f"    b_size = words[{base + 2}]")
         add(f"    r2 = words[{base + 3}]")
+        add(f"    most = words[{base + 4}]")
         add("    count = to_value(r1 * r2)")
         for i, name in enumerate(self.numbers):
-            add(f"    {name} = to_value(pointer(args, float64)[{base + 4 + i}])")
+            add(f"    {name} = to_value(pointer(args, float64)[{base + 5 + i}])")
         if self.column:
             self._columns()
         else:
@@ -260,7 +200,16 @@ class _Writer:
                 self.lines.append(f"{indent}{name} = {self._read(name, row if name in self.per_row else at)}")
         if "index" in used:
             self.lines.append(f"{indent}index = {position}")
+        if "kept" in used:
+            self.lines.append(f"{indent}kept = {store.partition(' = ')[0]}")
         self.lines.append(f"{indent}{store.format(ast.unparse(expression))}")
+
+    @staticmethod
+    def _fold(total: str, operation: str, kind: str, kept: list[str]) -> str:
+        """The statements that take one element into ``total``, and put it where it is kept."""
+        if not kept:
+            return f"{total} = {operation}({total}, {kind}({{}}))"
+        return f"element = to_value({{}}); {kept[0]} = element; {total} = {operation}({total}, {kind}(element))"
 
     def _rows(self) -> None:
         add = self.lines.append
@@ -274,14 +223,14 @@ class _Writer:
                 kind, name, value = stage
                 add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
                 continue
-            _, name, operation, value = stage
+            _, name, operation, value, *kept = stage
             if operation == "first":
                 add(f"        {name} = r1 * r2")
                 self._loop(value, f"{name} = r * r2 + k if {name} == r1 * r2 and ({{}}) else {name}")
                 continue
             add(f"        {name}_sum = start_{operation}")
             kind = "to_wide" if operation in ("fold_add", "fold_mul") else "to_value"
-            self._loop(value, f"{name}_sum = {operation}({name}_sum, {kind}({{}}))")
+            self._loop(value, self._fold(f"{name}_sum", operation, kind, [f"out{i}[at + k]" for i in kept]))
             add(f"        {name} = to_value({name}_sum)")
         for i, result in enumerate(self.rows.results):
             if self.rows.per_element(result):
@@ -310,7 +259,7 @@ class _Writer:
         add("        a = i // b_size")
         add("        tile = (a + 1) * b_size - i")
         add("        tile = end - i if end - i < tile else tile")
-        add(f"        tile = {TILE} if tile > {TILE} else tile")
+        add("        tile = most if tile > most else tile")
         add("        base = a * r1 * b_size + i - a * b_size")
         known: list[str] = []
         for stage in self.rows.stages:
@@ -321,7 +270,7 @@ class _Writer:
                 add(f"            all_{name}[t] = {_VALUE[kind].format(ast.unparse(value))}")
                 known.append(name)
                 continue
-            _, name, operation, value = stage
+            _, name, operation, value, *kept = stage
             wide = operation in ("fold_add", "fold_mul")
             store = f"sum_{name}[t]" if wide else f"all_{name}[t]"
             add("        for t in range(tile):")
@@ -329,7 +278,8 @@ class _Writer:
             if operation == "first":
                 self._tile_loop(value, f"{store} = r if {store} == r1 and ({{}}) else {store}", known)
             else:
-                self._tile_loop(value, f"{store} = {operation}({store}, {'to_wide' if wide else 'to_value'}({{}}))", known)
+                kind = "to_wide" if wide else "to_value"
+                self._tile_loop(value, self._fold(store, operation, kind, [f"out{i}[at + t]" for i in kept]), known)
             if wide:
                 add("        for t in range(tile):")
                 add(f"            all_{name}[t] = to_value(sum_{name}[t])")
