@@ -84,7 +84,7 @@ def _entry(symbol: str, function: str, arguments: int, result: str) -> str:
 
 def _wide(text: str) -> str:
     """Ask for the widest vectors in every function."""
-    return re.sub(r"^(define [^{]*\)[^{\n]*?)( \{|personality)", r'\1 "prefer-vector-width"="512"\2', text, flags=re.MULTILINE)
+    return re.sub(r"^(define .*) \{$", r'\1 "prefer-vector-width"="512" {', text, flags=re.MULTILINE)
 
 
 def _hide_all(text: str) -> str:
