@@ -189,12 +189,13 @@ def test_random_numbers_differ_among_workers_and_follow_the_seed():
 
 
 SCRIPT = """
-    import os, sys, time
+    import os, signal, sys, time
     sys.path.insert(0, {here!r})
     from test_data_workers import Items, hang
     from numod.data import DataLoader
 
     if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell ignores it
         batches = iter(DataLoader(Items(do=hang), num_workers=2))
         for number in range(5):
             next(batches)
@@ -218,7 +219,10 @@ def test_workers_end_with_their_process(how, tmp_path):
             os.killpg(process.pid, how)
         else:
             process.kill()
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # or a failure would wait for ever
     assert len(children) == 2, errors
     if how == signal.SIGINT:
         assert errors.count("Traceback") == 1
