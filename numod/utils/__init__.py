@@ -1,5 +1,5 @@
 """Tools around models."""
 
-from . import dlpack
+from . import bn_fusion, dlpack, module_stats
 
-__all__ = ["dlpack"]
+__all__ = ["bn_fusion", "dlpack", "module_stats"]

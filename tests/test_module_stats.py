@@ -1,0 +1,76 @@
+"""Counts of parameters, operations and activations are MegEngine's."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import numod as nm
+import numod.module as M
+from numod.utils.module_stats import module_stats
+
+# layer, shape of its input, and what MegEngine 1.13 counts
+COUNTS = [
+    (lambda: M.ConvTranspose2d(4, 6, 3, 2), (1, 4, 5, 5), (888, 222, 6126, 2904, 726)),
+    (lambda: M.ConvTranspose2d(4, 6, 3, groups=2, bias=False), (1, 4, 5, 5), (432, 108, 2700, 1176, 294)),
+    (lambda: M.Conv2d(4, 6, 3, groups=2), (1, 4, 5, 5), (456, 114, 1026, 216, 54)),
+    (lambda: M.Conv1d(4, 6, 3), (1, 4, 5), (312, 78, 234, 72, 18)),
+    (lambda: M.Conv3d(4, 6, 3), (1, 4, 5, 5, 5), (2616, 654, 17658, 648, 162)),
+    (lambda: M.AvgPool2d((2, 3)), (1, 4, 6, 6), (0, 0, 144, 96, 24)),
+    (lambda: M.BatchNorm1d(4), (2, 4), (32, 8, 56, 32, 8)),
+    (lambda: M.Linear(4, 3, bias=False), (2, 5, 4), (48, 12, 120, 120, 30)),
+    (lambda: M.GroupNorm(2, 4), (1, 4, 5, 5), (32, 8, 700, 400, 100)),
+    (lambda: M.LayerNorm(5), (2, 5), (40, 10, 70, 40, 10)),
+    (lambda: M.ConvRelu2d(4, 6, 3), (1, 4, 5, 5), (888, 222, 1998, 216, 54)),
+    (lambda: M.ConvBn2d(4, 6, 3), (1, 4, 5, 5), (936, 234, 2376, 432, 108)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape", "want"), COUNTS, ids=[str(want[2]) for *_, want in COUNTS])
+def test_counts(make, shape, want):
+    assert module_stats(M.Sequential(make()), input_shapes=[shape], logging_to_stdout=False)[0] == want
+
+
+class Net(M.Module):
+    def __init__(self):
+        super().__init__()
+        self.c = M.Conv2d(3, 8, 3, padding=1)
+        self.bn = M.BatchNorm2d(8)
+        self.p = M.MaxPool2d(2)
+        self.l = M.Linear(8 * 16, 10)
+
+    def forward(self, x):
+        x = self.p(nm.functional.relu(self.bn(self.c(x))))
+        return self.l(x.reshape(x.shape[0], -1))
+
+
+def test_a_network_row_by_row(caplog):
+    net = Net()
+    with caplog.at_level(logging.INFO):
+        total, rows = module_stats(net, inputs=np.zeros((2, 3, 8, 8), np.float32))
+    assert total == (6120, 1530, 39434, 9296, 2324)
+    assert [(row["name"], row["flops_num"]) for row in rows.flops] == [("c", 28672), ("bn", 7168), ("p", 1024), ("l", 2570)]
+    assert [row["shape"] for row in rows.activations] == [(2, 8, 8, 8), (2, 8, 8, 8), (2, 8, 4, 4), (2, 10)]
+    assert {row["name"]: row["size"] for row in rows.params}["l.weight"] == 5120
+    assert net.training
+    assert net.bn.running_mean.numpy().any() == np.bool_(False)
+    assert not net.c._forward_hooks
+
+
+def test_what_is_not_asked_for_is_not_counted():
+    total, rows = module_stats(Net(), input_shapes=(2, 3, 8, 8), cal_params=False, cal_activations=False, logging_to_stdout=False)
+    assert (total.param_size, total.act_dims, total.flops) == (0, 0, 39434)
+    assert (rows.params, rows.activations) == ([], [])
+
+
+def test_an_input_is_needed():
+    with pytest.raises(ValueError, match="module_stats: needs inputs or input_shapes, got neither"):
+        module_stats(Net())
+
+
+def test_hooks_and_modes_are_put_back_when_the_network_fails():
+    net = Net()
+    net.bn.training = False
+    with pytest.raises(ValueError, match="channels"):
+        module_stats(net, input_shapes=(2, 4, 8, 8))
+    assert (net.training, net.bn.training, net.c._forward_hooks) == (True, False, {})
