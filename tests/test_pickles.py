@@ -151,7 +151,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=str)
+@pytest.mark.parametrize("value", HOSTILE, ids=[f"{number}-{type(value).__name__}" for number, value in enumerate(HOSTILE)])
 def test_anything_else_is_refused_and_not_run(value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("file.pkl").write_bytes(pickle.dumps({"state": [value]}, 4))
