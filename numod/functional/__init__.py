@@ -1,6 +1,7 @@
 """Functions on tensors, under MegEngine's names. Importing it gives Tensor its operators (`methods`)."""
 
 from . import loss, methods, metric, nn
+from .attention import multi_head_attention
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .elemwise import (
     abs,
@@ -71,18 +72,29 @@ from .gathering import cond_take, diag, embedding, gather, indexing_one_hot, one
 from .linalg import dot, matinv, matmul, norm, normalize, svd
 from .metric import topk_accuracy
 from .nn import (
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
     avg_pool2d,
     batch_norm,
     conv1d,
     conv2d,
     conv3d,
     conv_transpose2d,
+    conv_transpose3d,
     dropout,
+    general_norm,
     group_norm,
     instance_norm,
     layer_norm,
     linear,
+    local_conv2d,
+    local_response_norm,
     max_pool2d,
+    pixel_shuffle,
+    region_restricted_conv,
+    sliding_window,
+    sliding_window_transpose,
+    sync_batch_norm,
 )
 from .reduction import argmax, argmin, logsoftmax, logsumexp, max, mean, min, prod, softmax, std, sum, var
 from .sorting import argsort, sort, topk
@@ -110,6 +122,8 @@ __all__ = [
     "abs",
     "acos",
     "acosh",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
     "add",
     "arange",
     "argmax",
@@ -131,6 +145,7 @@ __all__ = [
     "conv2d",
     "conv3d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "copy",
     "cos",
     "cosh",
@@ -153,6 +168,7 @@ __all__ = [
     "full_like",
     "gather",
     "gelu",
+    "general_norm",
     "greater",
     "greater_equal",
     "group_norm",
@@ -169,6 +185,8 @@ __all__ = [
     "less_equal",
     "linear",
     "linspace",
+    "local_conv2d",
+    "local_response_norm",
     "log",
     "log1p",
     "logaddexp",
@@ -193,6 +211,7 @@ __all__ = [
     "minimum",
     "mod",
     "mul",
+    "multi_head_attention",
     "neg",
     "nn",
     "norm",
@@ -202,9 +221,11 @@ __all__ = [
     "ones",
     "ones_like",
     "pad",
+    "pixel_shuffle",
     "pow",
     "prelu",
     "prod",
+    "region_restricted_conv",
     "relu",
     "relu6",
     "repeat",
@@ -218,6 +239,8 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "sliding_window",
+    "sliding_window_transpose",
     "softmax",
     "softplus",
     "sort",
@@ -231,6 +254,7 @@ __all__ = [
     "sum",
     "svd",
     "swapaxes",
+    "sync_batch_norm",
     "tan",
     "tanh",
     "tile",
