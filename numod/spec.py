@@ -8,6 +8,7 @@ import numpy as np
 
 from .device import Device
 from .dtype import is_float
+from .errors import check
 
 _interned: dict[tuple, Spec] = {}
 _scalars: dict[tuple, dict] = {}
@@ -38,6 +39,7 @@ class Spec:
         return found
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: Device, strides: tuple[int, ...] | None):
+        check(min(shape, default=0) >= 0, "a tensor cannot have shape {}: an extent is negative", shape)
         self.shape, self.dtype, self.device = shape, dtype, device
         self.ndim, self.size = len(shape), math.prod(shape)
         self.nbytes = self.size * dtype.itemsize

@@ -190,3 +190,13 @@ def test_pools_of_real_sizes_agree_with_the_generic_form(shape, kernel, stride, 
             manager.backward(outs, [Tensor(dy, dtype=dtype) for dtype in ("float32", "float64")])
         close(outs[0], outs[1].numpy())
         close(single.grad, double.grad.numpy(), 4)
+
+
+def test_a_transposed_convolution_padded_away_is_refused():
+    with pytest.raises(ValueError, match=r"conv2d: the shape \(1, 3, -2, -2\) of the input is negative"):
+        F.conv_transpose2d(Tensor(np.ones((1, 2, 2, 2))), Tensor(np.ones((2, 3, 3, 3))), padding=3)
+
+
+def test_no_tensor_has_a_negative_extent():
+    with pytest.raises(ValueError, match=r"a tensor cannot have shape \(2, -1\): an extent is negative"):
+        Tensor(1.0)._spec.like((2, -1))

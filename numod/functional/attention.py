@@ -104,7 +104,7 @@ def multi_head_attention(
     reslink: bool = False,
     training: bool = True,
 ) -> tuple[Tensor, Tensor | None]:
-    """``softmax(Q K^T / sqrt(d)) V`` in each of ``num_heads`` parts of projected query, key and value (Vaswani et al., 2017).
+    """``softmax(Q K^T / sqrt(d)) V`` in each of ``num_heads`` parts of projected query, key and value, d = embed_dim / num_heads (Vaswani et al., 2017).
 
     Shape: query (N, queries, embed_dim), key (N, keys, ...), value (N, keys, ...) -> (N, queries, oproj_size).
     io_weight_bias: the matrices of the projections of query, key, value and output, (features, size) each, then the biases that are asked for, all
@@ -132,7 +132,7 @@ def multi_head_attention(
         raise TypeError("multi_head_attention: io_weight_bias must be a tensor, got None")
     q_size, k_size, v_size, o_size = (embed_dim if s is None else s for s in (qproj_size, kproj_size, vproj_size, oproj_size))
     inner = v_size or value.shape[2]
-    shapes = [(query.shape[2], q_size), (key.shape[2], k_size), (value.shape[2], v_size), (inner, o_size)]
+    shapes: list[tuple[int, ...]] = [(query.shape[2], q_size), (key.shape[2], k_size), (value.shape[2], v_size), (inner, o_size)]
     shapes += [(size if asked else 0,) for size, asked in ((q_size, qbias), (k_size, kbias), (v_size, vbias), (o_size, obias))]
     wq, wk, wv, wo, bq, bk, bv, bo = _parts(io_weight_bias, shapes)
 
@@ -144,7 +144,7 @@ def multi_head_attention(
 
     q, k, v = split(_project(query, wq, bq)), split(_project(key, wk, bk)), split(_project(value, wv, bv))
     _check(q.shape[3] == k.shape[3], "query and key must be projected to one size, got {} and {}", q.shape[3], k.shape[3])
-    logits = matmul(q * q.shape[3] ** -0.5, k, transpose_b=True)
+    logits = matmul(q * (embed_dim / num_heads) ** -0.5, k, transpose_b=True)
     for term in _added(logits.shape, key_padding_mask, attn_mask, is_causal):
         logits = add(logits, term)
     weights = dropout(softmax(logits, 3), attn_drop, training)

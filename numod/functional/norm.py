@@ -237,6 +237,7 @@ def sync_batch_norm(
         var = mean(square(image - center), (0, 2, 3), keepdims=True)
         batch_norm(image.detach(), running_mean, running_var, training=True, momentum=momentum)  # moves the running statistics
     else:
+        assert running_mean is not None and running_var is not None  # checked above
         center, var = _column(running_mean.detach()), _column(running_var.detach())
     out = (image - center) * maximum(var, eps) ** -0.5
     return reshaped(_affine(out, *(None if each is None else _column(each) for each in (weight, bias))), shape)

@@ -38,6 +38,7 @@ def _check_shapes(x_shape, w_shape, stride, padding, dilation, groups) -> tuple[
         dilation,
         padding,
     )
+    check(min(x_shape) >= 0, "{}: the shape {} of the input is negative", name, x_shape)
     check(x_shape[1] == w_shape[1] * groups, "{}: input has {} channels, weight takes {}", name, x_shape[1], w_shape[1] * groups)
     check(w_shape[0] % groups == 0, "{}: {} output channels do not make {} groups", name, w_shape[0], groups)
     out = out_sides(x_shape[2:], w_shape[2:], stride, padding, dilation)
