@@ -13,7 +13,9 @@ from numod.device import is_cuda_available
 GPU = is_cuda_available()
 
 
-@pytest.mark.parametrize("part", ["elementwise- and dtypes", "elementwise- and not dtypes", "rowwise-", "not elementwise- and not rowwise-"])
+@pytest.mark.parametrize(
+    "part", ["elementwise- and dtypes", "elementwise- and not dtypes", "rowwise-", "not elementwise- and not rowwise-"]
+)
 def test_on_gpu(part):
     environment = os.environ if GPU else {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
     command = [

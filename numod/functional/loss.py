@@ -12,6 +12,7 @@ from ..forms import normalize_axis
 from ..op import apply
 from ..ops import loss as ops, view
 from ..tensor import Tensor
+from .ctc import sequence_losses
 from .elemwise import abs, log, maximum, square
 from .gathering import indexing_one_hot
 from .reduction import mean, sum
@@ -113,3 +114,24 @@ def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1") -> Tensor:
         raise ValueError(f"hinge_loss: norm must be 'L1' or 'L2', got {norm!r}")
     distance = maximum(1 - pred * label, 0.0)
     return sum(square(distance) if norm == "L2" else distance, 1)
+
+
+def ctc_loss(pred: Tensor, pred_lengths: Tensor, label: Tensor, label_lengths: Tensor, blank: int = 0, reduction: str = "mean") -> Tensor:
+    """``-log`` of the probability that a sequence spells its labels: connectionist temporal classification (Graves et al., 2006).
+
+    A path of classes in time spells the labels that are left when neighbours that are equal are merged, and then blanks dropped.
+
+    pred: probabilities (T, N, classes), as `softmax` gives them. pred_lengths: (N,), how many of the T count.
+    label: (N, longest), or all labels one after the other. label_lengths: (N,), how many of them count, at least one.
+    reduction: "mean" divides the loss of each sequence by its label length, then takes the mean.
+    A probability below 1e-38 counts as that; the loss of labels that no path spells is 86.6.
+
+    >>> ctc_loss(Tensor([[[0.5, 0.5]], [[0.5, 0.5]]]), Tensor([2]), Tensor([[1]]), Tensor([1]))
+    Tensor(0.28768..., device=xpux:0)
+    """
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"ctc_loss: reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
+    losses, sizes = sequence_losses(pred, pred_lengths, label, label_lengths, blank)
+    if reduction == "mean":
+        losses = losses / Tensor(sizes, dtype=losses.dtype, device=losses.device)
+    return _REDUCTIONS[reduction](losses)
