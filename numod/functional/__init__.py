@@ -1,6 +1,6 @@
 """Functions on tensors, under MegEngine's names. Importing it gives Tensor its operators (`methods`)."""
 
-from . import loss, methods, metric, nn
+from . import loss, methods, metric, nn, vision
 from .attention import multi_head_attention
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .elemwise import (
@@ -117,6 +117,7 @@ from .tensor import (
     tile,
     transpose,
 )
+from .vision import remap, warp_affine, warp_perspective
 
 __all__ = [
     "abs",
@@ -228,6 +229,7 @@ __all__ = [
     "region_restricted_conv",
     "relu",
     "relu6",
+    "remap",
     "repeat",
     "reshape",
     "right_shift",
@@ -262,6 +264,9 @@ __all__ = [
     "topk_accuracy",
     "transpose",
     "var",
+    "vision",
+    "warp_affine",
+    "warp_perspective",
     "where",
     "zeros",
     "zeros_like",

@@ -26,6 +26,7 @@ from .pooling import (
 )
 from .reduction import logsoftmax, logsumexp, softmax
 from .sides import reshaped
+from .vision import correlation, interpolate, nms, remap, roi_align, roi_pooling, warp_affine, warp_perspective
 
 
 def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode: str = "default") -> Tensor:
@@ -80,6 +81,7 @@ __all__ = [
     "conv3d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "correlation",
     "cross_entropy",
     "dropout",
     "embedding",
@@ -89,6 +91,7 @@ __all__ = [
     "hinge_loss",
     "indexing_one_hot",
     "instance_norm",
+    "interpolate",
     "l1_loss",
     "layer_norm",
     "linear",
@@ -99,10 +102,14 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max_pool2d",
+    "nms",
     "one_hot",
     "pixel_shuffle",
     "region_restricted_conv",
     "relu",
+    "remap",
+    "roi_align",
+    "roi_pooling",
     "sigmoid",
     "silu",
     "sliding_window",
@@ -111,4 +118,6 @@ __all__ = [
     "softplus",
     "square_loss",
     "sync_batch_norm",
+    "warp_affine",
+    "warp_perspective",
 ]
