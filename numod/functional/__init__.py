@@ -3,6 +3,7 @@
 from . import loss, methods, metric, nn, vision
 from .attention import multi_head_attention
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
+from .deformable import deformable_conv2d, deformable_psroi_pooling
 from .elemwise import (
     abs,
     acos,
@@ -151,6 +152,8 @@ __all__ = [
     "cos",
     "cosh",
     "cumsum",
+    "deformable_conv2d",
+    "deformable_psroi_pooling",
     "diag",
     "div",
     "dot",

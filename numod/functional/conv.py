@@ -14,7 +14,8 @@ from .sides import Sides, reshaped, sides_of
 from .tensor import transpose
 
 
-def _conv_attrs(name: str, axes: int, stride: Sides, padding: Sides, dilation: Sides, groups: int, conv_mode: str):
+def conv_attrs(name: str, axes: int, stride: Sides, padding: Sides, dilation: Sides, groups: int, conv_mode: str):
+    """stride, padding, dilation and groups, checked, with a number for each spatial axis."""
     check(conv_mode.lower() == "cross_correlation", "{}: conv_mode must be 'cross_correlation', got {!r}", name, conv_mode)
     check(isinstance(groups, int) and groups >= 1, "{}: groups must be a positive int, got {!r}", name, groups)
     return (
@@ -25,7 +26,7 @@ def _conv_attrs(name: str, axes: int, stride: Sides, padding: Sides, dilation: S
     )
 
 
-def _flat_weight(name: str, weight: Tensor, axes: int, groups: int) -> Tensor:
+def flat_weight(name: str, weight: Tensor, axes: int, groups: int) -> Tensor:
     """A grouped weight (groups, outputs / groups, inputs / groups, *kernel) -> (outputs, inputs / groups, *kernel)."""
     shape = weight.shape
     if len(shape) != axes + 3:
@@ -37,8 +38,8 @@ def _flat_weight(name: str, weight: Tensor, axes: int, groups: int) -> Tensor:
 
 def _conv(axes: int, inp: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dilation, groups: int, conv_mode: str) -> Tensor:
     name = f"conv{axes}d"
-    attrs = _conv_attrs(name, axes, stride, padding, dilation, groups, conv_mode)
-    weight = _flat_weight(name, weight, axes, groups)
+    attrs = conv_attrs(name, axes, stride, padding, dilation, groups, conv_mode)
+    weight = flat_weight(name, weight, axes, groups)
     if bias is None:
         return apply(conv_ops.conv, (inp, weight), attrs)
     return apply(conv_ops.conv_bias, (inp, weight, bias), attrs)
@@ -110,7 +111,7 @@ def _conv_transpose(
     axes: int, inp: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, output_padding, dilation, groups, conv_mode
 ):
     name = f"conv_transpose{axes}d"
-    steps, pads, spread, groups = attrs = _conv_attrs(name, axes, stride, padding, dilation, groups, conv_mode)
+    steps, pads, spread, groups = attrs = conv_attrs(name, axes, stride, padding, dilation, groups, conv_mode)
     extra = sides_of(name, "output_padding", output_padding, axes)
     check(
         all(e == 0 or e < s for e, s in zip(extra, steps, strict=True)),
@@ -119,7 +120,7 @@ def _conv_transpose(
         extra,
         steps,
     )
-    weight = _flat_weight(name, weight, axes, groups)
+    weight = flat_weight(name, weight, axes, groups)
     check(
         inp.ndim == weight.ndim == axes + 2,
         "{}: input and weight must have {} axes, got shapes {} and {}",
@@ -200,7 +201,7 @@ def local_conv2d(
     [[[[10.0, 200.0]]]]
     """
     name = "local_conv2d"
-    steps, pads, spread, _ = _conv_attrs(name, 2, stride, padding, dilation, 1, conv_mode)
+    steps, pads, spread, _ = conv_attrs(name, 2, stride, padding, dilation, 1, conv_mode)
     check(weight.ndim == 7, "{}: weight must be (groups, rows, columns, C, *kernel, outputs), got shape {}", name, weight.shape)
     groups, rows, columns, channels, *kernel, outputs = weight.shape
     check(
@@ -244,7 +245,7 @@ def region_restricted_conv(
     [[[[3.0, 3.0]]]]
     """
     name = "region_restricted_conv"
-    attrs = _conv_attrs(name, 2, stride, padding, dilation, groups, conv_mode)
+    attrs = conv_attrs(name, 2, stride, padding, dilation, groups, conv_mode)
     check(weight.ndim == 5, "{}: weight must be (groups, outputs / groups, C / groups, *kernel), got shape {}", name, weight.shape)
-    out = apply(region.region_conv, (inp, _flat_weight(name, weight, 2, groups), rin, rout), attrs)
+    out = apply(region.region_conv, (inp, flat_weight(name, weight, 2, groups), rin, rout), attrs)
     return out if bias is None else add(out, bias)

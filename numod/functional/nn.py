@@ -10,6 +10,7 @@ from ..ops import linalg as linalg_ops
 from ..random import uniform
 from ..tensor import Tensor
 from .conv import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d, local_conv2d, region_restricted_conv
+from .deformable import deformable_conv2d, deformable_psroi_pooling
 from .elemwise import gelu, greater_equal, logsigmoid, mul, relu, sigmoid, silu, softplus, where
 from .gathering import embedding, indexing_one_hot, one_hot
 from .linalg import matmul
@@ -83,6 +84,8 @@ __all__ = [
     "conv_transpose3d",
     "correlation",
     "cross_entropy",
+    "deformable_conv2d",
+    "deformable_psroi_pooling",
     "dropout",
     "embedding",
     "gelu",
