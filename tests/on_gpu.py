@@ -37,7 +37,7 @@ def test_row_in_other_dtypes(op):
     @given(strategies.data(), strategies.sampled_from(COMPUTED))
     def holds(data, dtype):
         call = Trial(op, data).call(most=2, plain=True, dtype=np.dtype(dtype))
-        if call.accepted():
+        if call.accepted() and call.attrs.get("dtype") != "float16":
             match_each(call, call.run(call.tensors("gpu0")), call.run())
 
     holds()
