@@ -10,6 +10,7 @@ from ..errors import check
 from ..op import apply
 from ..ops import boxes as boxes_ops, resize as resize_ops
 from ..tensor import Tensor
+from .color import cvt_color
 from .elemwise import abs
 from .gathering import cond_take
 from .pooling import avg_pool2d
@@ -131,4 +132,4 @@ def correlation(
     return avg_pool2d(concat(planes, 1), kernel_size, stride1)
 
 
-__all__ = ["correlation", "interpolate", "nms", "remap", "roi_align", "roi_pooling", "warp_affine", "warp_perspective"]
+__all__ = ["correlation", "cvt_color", "interpolate", "nms", "remap", "roi_align", "roi_pooling", "warp_affine", "warp_perspective"]
