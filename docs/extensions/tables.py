@@ -50,10 +50,10 @@ class FunctionsByTopic(Generated):
 
 
 def public_place(function) -> str:
-    """Where users find a function: `numod.functional`, or its ``nn`` or ``loss``; empty if nowhere."""
+    """Where users find a function: `numod.functional`, or its ``loss``, ``vision`` or ``nn``; empty if nowhere."""
     name = getattr(function, "__name__", "_")
     if not name.startswith("_"):
-        for place in (functional, functional.loss, functional.nn):
+        for place in (functional, functional.loss, functional.vision, functional.nn):
             if getattr(place, name, None) is function:
                 return f"{place.__name__}.{name}"
     return ""

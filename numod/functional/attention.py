@@ -8,9 +8,9 @@ import numpy as np
 
 from ..dtype import boolean, is_float
 from ..tensor import Tensor
+from .dropout import dropout
 from .elemwise import add, where
 from .linalg import matmul
-from .nn import dropout
 from .reduction import mean, softmax
 from .tensor import transpose
 

@@ -7,14 +7,15 @@ import math
 from ..errors import check
 from ..op import apply
 from ..ops import linalg as linalg_ops
-from ..random import uniform
 from ..tensor import Tensor
+from .attention import multi_head_attention
 from .conv import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d, local_conv2d, region_restricted_conv
 from .deformable import deformable_conv2d, deformable_psroi_pooling
-from .elemwise import gelu, greater_equal, logsigmoid, mul, relu, sigmoid, silu, softplus, where
+from .dropout import dropout
+from .elemwise import gelu, logsigmoid, relu, sigmoid, silu, softplus
 from .gathering import embedding, indexing_one_hot, one_hot
 from .linalg import matmul
-from .loss import binary_cross_entropy, cross_entropy, hinge_loss, l1_loss, square_loss
+from .loss import binary_cross_entropy, cross_entropy, ctc_loss, hinge_loss, l1_loss, square_loss
 from .norm import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm, sync_batch_norm
 from .pooling import (
     adaptive_avg_pool2d,
@@ -27,7 +28,7 @@ from .pooling import (
 )
 from .reduction import logsoftmax, logsumexp, softmax
 from .sides import reshaped
-from .vision import correlation, interpolate, nms, remap, roi_align, roi_pooling, warp_affine, warp_perspective
+from .vision import correlation, cvt_color, interpolate, nms, remap, roi_align, roi_pooling, warp_affine, warp_perspective
 
 
 def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode: str = "default") -> Tensor:
@@ -53,24 +54,6 @@ def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode
     return reshaped(out, (*inp.shape[:-1], out.shape[-1]))
 
 
-def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
-    """``inp`` with each element set to 0 with probability ``drop_prob`` and the others scaled so that the mean stays (Srivastava et al., 2014).
-
-    >>> dropout(Tensor([1.0, 2.0]), 0.5, training=False).tolist()
-    [1.0, 2.0]
-    """
-    if not 0 <= drop_prob < 1:
-        raise ProbabilityError(f"dropout: drop_prob must be in [0, 1), got {drop_prob}")
-    if not training or drop_prob == 0:
-        return inp
-    kept = greater_equal(uniform(size=inp.shape), drop_prob)
-    return where(kept, mul(inp, 1 / (1 - drop_prob)), 0.0)
-
-
-class ProbabilityError(ValueError, AssertionError):
-    """A probability out of range. (MegEngine: AssertionError.)"""
-
-
 __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_max_pool2d",
@@ -84,6 +67,8 @@ __all__ = [
     "conv_transpose3d",
     "correlation",
     "cross_entropy",
+    "ctc_loss",
+    "cvt_color",
     "deformable_conv2d",
     "deformable_psroi_pooling",
     "dropout",
@@ -105,6 +90,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max_pool2d",
+    "multi_head_attention",
     "nms",
     "one_hot",
     "pixel_shuffle",
