@@ -123,6 +123,13 @@ def test_dropout_is_between_layers_and_in_training_only():
 
 
 ROWS, SEQUENCE = F.ones((2, 3)), F.ones((5, 2, 3))
+def test_gradients_flow_through_many_steps():
+    layer, x = M.RNN(1, 1, nonlinearity="tanh"), nm.Tensor(array(250, 1, 1).astype("float32"))
+    with GradManager().attach(x) as manager:
+        manager.backward(F.sum(layer(x)[0]))
+    assert x.grad.shape == x.shape and np.all(np.isfinite(x.grad.numpy())) and np.any(x.grad.numpy()[0])
+
+
 REFUSED = [
     (
         lambda: M.RNN(3, 4, nonlinearity="sigmoid"),

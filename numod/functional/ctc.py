@@ -9,7 +9,7 @@ import numpy as np
 from ..constants import constant
 from ..dtype import float32, is_float
 from ..op import apply
-from ..ops import ctc as ctc_ops, index as indexed, view
+from ..ops import ctc as ctc_ops, index as indexed, recurrent, view
 from ..tensor import Tensor
 from .elemwise import equal, log, maximum, neg, where
 from .tensor import concat
@@ -86,9 +86,10 @@ def sequence_losses(pred: Tensor, pred_lengths: Tensor, label: Tensor, label_len
     allowed = fixed(skips)
     # before the first step all is in the place left of the first state
     before = concat([margin[:, :1], apply(view.broadcast_to, (certain,), ((count, 1),)), start], 1)
-    for t in range(times):
+    steps = apply(recurrent.parts, (emitted,), (0, (1,) * times))
+    for t, emit in enumerate(steps if times > 1 else [steps]):
         active = fixed((ends > t)[:, None])
-        reached = (before[:, 2:], before[:, 1:-1], before[:, :-2], emitted[t], allowed, active)
+        reached = (before[:, 2:], before[:, 1:-1], before[:, :-2], emit.reshape(count, width), allowed, active)
         before = concat([margin, apply(ctc_ops.ctc_step, reached)], 1)
     final = picked(before, (rows * (width + 2) + 2 + 2 * sizes[:, None] - np.arange(2)).astype(np.int32), (count, 2))
     yes, no = fixed(np.ones(count, bool)), fixed(np.zeros(count, bool))

@@ -22,7 +22,6 @@ from ..tensor import Tensor
 from .elemwise import as_tensor, operands
 
 Shape = int | Iterable[int] | Tensor
-GROUP = 100  # tensors joined by one launch
 
 
 def as_shape(name: str, shape: Shape) -> tuple[int, ...]:
@@ -166,9 +165,7 @@ def concat(inps: Iterable[Tensor], axis: int = 0, device: str | Device | None = 
     """
     tensors = _several("concat", inps, device)
     axis = normalize_axis("concat", axis, tensors[0].ndim)
-    while len(tensors) > GROUP:
-        tensors = [apply(join.concat, tensors[i : i + GROUP], (axis,)) for i in range(0, len(tensors), GROUP)]
-    return apply(join.concat, tensors, (axis,))
+    return join.join_all(tensors, axis)
 
 
 def _several(name: str, inps: Iterable[Tensor], device: str | Device | None) -> list[Tensor]:

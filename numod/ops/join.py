@@ -143,6 +143,16 @@ def _concat_runs(specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> 
     return Program((out.nbytes,), len(specs), tuple(steps))
 
 
+_GROUP = 100  # tensors joined by one launch, which takes little more
+
+
+def join_all(tensors: Sequence, axis: int):
+    """`concat` of any number of tensors."""
+    while len(tensors) > _GROUP:
+        tensors = [apply(concat, tensors[i : i + _GROUP], (axis,)) for i in range(0, len(tensors), _GROUP)]
+    return apply(concat, tensors, (axis,))
+
+
 # -- the transposes of slicing -------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from ..errors import ShapeError, check
 from ..forms import elementwise, shift
 from ..op import Op, Plan, register
 from ..spec import Spec
-from .join import concat, resized
+from .join import join_all, resized
 from .math import logistic, mul, neg, sigmoid, tanh
 from .reduce import scalar
 from .view import broadcast_to
@@ -45,7 +45,7 @@ def _parts_gradient(g, x_spec, axis, sizes):
         broadcast_to(scalar(0.0, like), shape=resized(x_spec.shape, axis, size)) if each is None else each
         for each, size in zip(given, sizes, strict=True)
     ]
-    return concat(*pieces, axis=axis)
+    return join_all(pieces, axis)
 
 
 def _parts_sample(draw):
