@@ -49,9 +49,9 @@ def cvt_color(inp: Tensor, mode: str = "") -> Tensor:
     - "RGB2BGR", "BGR2RGB", "RGBA2RGB", "RGBA2BGR": the channels in another order, without the fourth.
     - "RGB2YUV", "YUV2RGB": luma and two differences around the middle, which is 128, of floats 0.5. As in MegEngine, the first of
       the three channels is taken for blue.
-    - "YUV2RGB_NV21", also "YUV2BGR_..." and "YUV2GRAY_...", and "..._NV12", "..._YU12" and "..._YV12": from video frames of uint8, (N, H * 3 / 2, W, 1),
-      with a plane of luma and below it half as many differences, in JPEG's range; "YCrCb2RGB" and "YCrCb2BGR" are those of NV21. With
-      "BT601_" in front, as in "BT601_YUV2RGB_NV21", in the range of television.
+    - ``YUV2RGB_NV21``, also with BGR or GRAY for RGB, and with NV12, YU12 or YV12 for NV21: from video frames of uint8, (N, H * 3 / 2, W, 1),
+      with a plane of luma and below it half as many differences, in JPEG's range. ``YCrCb2RGB`` and ``YCrCb2BGR`` are those of NV21.
+      ``BT601_YUV2RGB_NV21`` and its like are in the range of television.
 
     >>> cvt_color(Tensor([[[[255, 0, 0], [0, 0, 255]]]], dtype="uint8"), "RGB2GRAY").flatten().tolist()
     [76, 29]
