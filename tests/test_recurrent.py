@@ -123,6 +123,8 @@ def test_dropout_is_between_layers_and_in_training_only():
 
 
 ROWS, SEQUENCE = F.ones((2, 3)), F.ones((5, 2, 3))
+
+
 def test_gradients_flow_through_many_steps():
     layer, x = M.RNN(1, 1, nonlinearity="tanh"), nm.Tensor(array(250, 1, 1).astype("float32"))
     with GradManager().attach(x) as manager:
