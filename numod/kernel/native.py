@@ -326,7 +326,7 @@ def launch(self, args, count):
     bases = stack(160)  # 0: literals, 1: scratch, 2: workspace, then outputs, then inputs
     words = stack(256)
     error = stack(4)
-    buffers = stack(64)
+    buffers = stack(128)  # of outputs, at most `executor.MAX_BUFFERS`
     store(bases, 0)
     for index in range(outputs):
         buffer = new_buffer(state, load(program + 72 + 8 * index))
