@@ -6,7 +6,9 @@
 5.0
 """
 
-from . import autodiff, data, functional, logger, module, optimizer, random, utils
+from typing import TYPE_CHECKING, Any
+
+from . import autodiff, functional, logger, module, optimizer, random
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -30,6 +32,9 @@ from .logger import get_logger, set_log_file, set_log_level
 from .serialization import load, save
 from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from . import data, utils
 
 tensor = Tensor
 __version__ = "0.1.0"
@@ -73,3 +78,17 @@ __all__ = [
     "tensor",
     "utils",
 ]
+
+_ON_FIRST_USE = {"data", "utils"}  # what they import (sockets, processes, XML) would be a fifth of the time that `import numod` takes
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f".{name}", __name__)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_FIRST_USE})

@@ -153,6 +153,12 @@ def test_warmup_of_everything_has_every_op():
     assert {f"op {name}" for name in TABLE} <= {name for name, _ in cli.warmup.tasks(everything=True)}
 
 
+def test_import_is_light():
+    code = "import sys, numod; print(sorted({'numba', 'multiprocessing', 'socket', 'xml'} & set(sys.modules))); numod.data.DataLoader, numod.utils.dlpack"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_starts_as_a_module_without_numba_and_extras():
     code = (
         "import sys, numod.cli; numod.cli.main(['info']); print(sorted({'numba', 'hypothesis', 'matplotlib', 'pandas'} & set(sys.modules)))"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import sysconfig
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,9 @@ from .. import config
 from . import loader
 from .program import Kernel
 
-if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
-    raise ImportError("numod needs CPython with the global interpreter lock")
-if object.__basicsize__ != 16 or ctypes.sizeof(ctypes.c_void_p) != 8:
-    raise ImportError("numod needs a 64-bit CPython")
+# Without the lock an object's head has 32 bytes, and with 32-bit pointers 8.
+if sys.implementation.name != "cpython" or object.__basicsize__ != 16:
+    raise ImportError("numod needs a 64-bit CPython with the global interpreter lock")
 
 # Offsets in the state block, as in `native` (which cannot be imported here: it imports numba). `tests/test_runtime.py` compares them.
 BUFFER_TYPE, TYPE_ERROR, NONE, LIVE, CACHED, PEAK, THREADS, BUSY, WORKERS = 0, 8, 16, 24, 32, 40, 48, 64, 384
