@@ -13,16 +13,15 @@ from math import prod
 from struct import pack
 
 from . import conv_columns
-from .conv_columns import WeightRows
 from .correlation import (
     BY_IMAGE,
     BY_ROW,
     COLUMNS,
     LINE,
     SIZE,
+    TASKS,
     Correlation,
     Source,
-    applies,
     correlation,
     describe_source,
     divide,
@@ -32,7 +31,6 @@ from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step
 
 SERIAL = 1 << 21  # multiplications below which a step is not worth sharing between threads
-TASKS = 16  # aim for at least this many pieces of work, so that threads end together
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
 CACHE = 5 << 18  # bytes of the second-level cache
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
@@ -48,39 +46,38 @@ class Tile:
     lanes: int
     rows: int  # output channels of a tile
     places: int  # vectors of a tile
-    cycles: float
+    cycles: float  # about, of the whole correlation, with what moves the images and the weights
 
 
-def _tiles(mode: int, lanes: int, outputs: int, vectors: int):
-    """Register tiles with their cost for one tap of one input channel over all outputs, in cycles."""
+def _tiles(lanes: int, outputs: int, vectors: int):
+    """Register tiles (rows, places) with their cost for one tap of one input channel over all outputs, in cycles."""
     limits = {1: 12, 2: 14, 3: 9, 4: 6} if registers(lanes * SIZE) == 32 else {1: 12, 2: 6, 3: 4, 4: 2}
     for places, limit in limits.items():
         tiles = divide(outputs, limit)
         rows = divide(outputs, tiles)
         # Two FMAs a cycle; one broadcast a cycle in practice; a sum can be added to every 4 cycles.
         step = max(rows * places * 0.5 + 0.1 * rows, rows * 1.0, 4.0) + 0.5
-        yield Tile(mode, lanes, rows, places, tiles * divide(vectors, places) * step)
+        yield rows, places, tiles * divide(vectors, places) * step
 
 
-def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> tuple[float, Tile]:
-    """The cheapest of both ways to fill vectors and about how many cycles it takes, with what moves the images and the weights."""
-    found: list[tuple[float, Tile]] = []
+def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
+    """The tile that takes the fewest cycles; ``mode`` `BY_ROW` or `BY_IMAGE`: one that fills vectors in this way."""
+    found: list[Tile] = []
     packed = 2.5 * c.groups * c.outputs * c.inputs * prod(c.taps)
-    if mode in (None, BY_ROW):
+    if mode != BY_IMAGE:
         vectors = c.out[0] * c.out[1] * divide(c.out[2], lanes)
-        for tile in _tiles(BY_ROW, lanes, c.outputs, vectors):
-            products = (
-                1.25 * c.images * c.groups * c.inputs * prod(c.taps) * tile.cycles
-            )  # rows end in the middle of vectors and of cache lines
-            found.append((products + packed, tile))
-    if mode in (None, BY_IMAGE):
+        passes = 1.25 * c.images * c.groups * c.inputs * prod(c.taps)  # rows end in the middle of vectors and of cache lines
+        for rows, places, cycles in _tiles(lanes, c.outputs, vectors):
+            found.append(Tile(BY_ROW, lanes, rows, places, passes * cycles + packed))
+    if mode != BY_ROW:
         blocks = divide(c.images, lanes)
         seen = prod(sum(last - first for first, last in axis) / len(axis) for axis in _taps_seen(c, BY_IMAGE))
         moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
         far = 1.6 if prod(c.frame) * c.inputs * lanes * SIZE > CACHE else 1.0
-        for tile in _tiles(BY_IMAGE, lanes, c.outputs, prod(c.out)):
-            found.append((far * blocks * c.groups * (tile.cycles * seen * c.inputs + moved) + packed, tile))
-    return min(found, key=lambda pair: pair[0])
+        for rows, places, cycles in _tiles(lanes, c.outputs, prod(c.out)):
+            products = far * blocks * c.groups * (cycles * seen * c.inputs + moved)
+            found.append(Tile(BY_IMAGE, lanes, rows, places, products + packed))
+    return min(found, key=lambda tile: tile.cycles)
 
 
 def tile_record(places: int) -> int:
@@ -149,21 +146,13 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
 
 
 def steps(
-    c: Correlation,
-    lanes: int,
-    mode: int | None,
-    source_ref: Ref,
-    weights: Ref,
-    bias: Ref | int,
-    output: Ref,
-    taps_order: tuple,
-    at: int,
-):
+    c: Correlation, tile: Tile, source_ref: Ref, weights: Ref, bias: Ref | int, output: Ref, taps_order: tuple, at: int
+) -> tuple[list[Step], int]:
     """Steps of one correlation and the end of the workspace they use from ``at`` on.
 
     ``taps_order``: strides of the weights in elements for (group, output, input), the first tap, and the steps along the axes.
     """
-    _, tile = choose_tile(c, lanes, mode)
+    lanes = tile.lanes
     source = describe_source(c, tile.mode, lanes)
     blocks = divide(c.images, lanes) if tile.mode == BY_IMAGE else c.images
     tiles = divide(c.outputs, tile.rows)
@@ -215,23 +204,18 @@ def _pieces(c: Correlation, tile: Tile, source: Source, blocks: int, vectors: in
 
 
 def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
-    """y (N, O, *out) from x (N, C, *size), weight (O, C / groups, *taps) and, if ``bias``, bias (O,).
-
-    None where the generic form must serve: no values at all, or more than three spatial axes.
-    """
-    if not applies(x_shape, w_shape):
-        return None
+    """y (N, O, *out) from x (N, C, *size), weight (O, C / groups, *taps) and, if ``bias``, bias (O,); None as for `correlation`."""
     c = correlation(x_shape, w_shape, stride, padding, dilation, groups)
-    if min(c.out) < 1:
+    if c is None:
         return None
     taps = prod(c.taps)
     lanes = lanes or lanes_of(SIZE)
-    mode = COLUMNS if mode is None and conv_columns.cycles(c, lanes, False) < choose_tile(c, lanes)[0] else mode
+    tile = choose_tile(c, lanes, mode)
     refs = (Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"))
-    if mode == COLUMNS:
-        made, workspace = conv_columns.steps(c, lanes, *refs, WeightRows(c.inputs * taps, tuple(range(taps)), False), 0)
+    if mode == COLUMNS or (mode is None and conv_columns.cycles(c, lanes, False) < tile.cycles):
+        made, workspace = conv_columns.steps(c, lanes, *refs, conv_columns.WeightRows(c.inputs * taps), 0)
     else:
         order = (c.outputs * c.inputs * taps, c.inputs * taps, taps, 0, c.taps[1] * c.taps[2], c.taps[2], 1)
-        made, workspace = steps(c, lanes, mode, *refs, order, 0)
+        made, workspace = steps(c, tile, *refs, order, 0)
     outputs = c.images * c.groups * c.outputs * prod(c.out)
     return Program((outputs * SIZE,), 3 if bias else 2, tuple(made), workspace + LINE)

@@ -14,22 +14,18 @@ from itertools import product
 from math import inf, prod
 from struct import pack
 
-from .correlation import BY_ROW, LINE, SIZE, Correlation, Source, describe_source, divide, frame_step
+from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, divide, frame_step
 from .gemm import ROWS, column_vectors
 from .program import Kernel, Ref, Step
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
-TASKS = 16  # aim for at least this many pieces of work, so that threads end together
-CACHE, CACHED, STREAMED = (
-    1 << 20,
-    32,
-    4,
-)  # weights smaller than CACHE bytes come from the second-level cache; bytes a cycle from there, and from beyond
+CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
+CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
 GATHERING = 3.0  # cycles to gather a vector
 FRAMES = 1 << 20  # bytes of padded images made before they are used, to find them in the second-level cache
-PANEL, GATHER, SEGMENT = 40, 24, 24  # bytes of a record: see `Places`
+PANEL, GATHER, SEGMENT, CHUNK = 40, 24, 24, 24  # bytes of a record: see `Places` and `WeightRows.depth`
 
 
 @dataclass
@@ -135,19 +131,18 @@ def steps(
 class WeightRows:
     """Weights as a matrix of one row of ``row`` values for each output channel: (group, output, row).
 
-    taps: for each tap of the correlation (in the order of its axes) where it is found in a row, in values
-    by_tap: a row has all inputs of a tap, then those of the next; otherwise all taps of an input, in their order, then those of the next.
+    taps: None: a row has all taps of an input, then those of the next. Otherwise it has all inputs of a tap together, and this is, for each tap
+          of the correlation in the order of its axes, where in a row they are.
     """
 
     row: int
-    taps: tuple[int, ...]
-    by_tap: bool
+    taps: tuple[int, ...] | None = None
 
     def depth(self, c: Correlation, source: Source) -> tuple[list[int], list[tuple[int, int, int]]]:
         """The source's byte offsets in the order in which a row is walked, and the walk: (bytes into the row, number of the first offset, count)."""
         tap_offsets = [source.tap_offset(c, *tap) for tap in product(*map(range, c.taps))]
         channels = [channel * source.channel for channel in range(c.inputs)]
-        if not self.by_tap:
+        if self.taps is None:
             return [channel + tap for channel in channels for tap in tap_offsets], _cut([(0, c.inputs * len(tap_offsets))])
         walk = sorted(zip(self.taps, tap_offsets, strict=True))
         spans: list[tuple[int, int]] = []

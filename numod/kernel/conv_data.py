@@ -12,7 +12,7 @@ from math import gcd, prod
 
 from . import conv_columns
 from .conv import choose_tile, steps
-from .correlation import COLUMNS, LINE, SIZE, Correlation, applies, correlation, divide
+from .correlation import COLUMNS, LINE, SIZE, Correlation, correlation, divide
 from .host import lanes_of
 from .program import Kernel, Program, Ref, Step, Word
 
@@ -46,15 +46,13 @@ def _classes(size: int, taps: int, stride: int, padding: int, dilation: int) -> 
 def _way(f: Correlation, lanes: int) -> int | None:
     """`COLUMNS` if that takes fewer cycles for a correlation of this size, otherwise None: `conv` chooses among its own."""
     swapped = replace(f, inputs=f.outputs, outputs=f.inputs, size=f.out, out=f.size, stride=(1, 1, 1))
-    return COLUMNS if conv_columns.cycles(swapped, lanes, True) < choose_tile(swapped, lanes)[0] else None
+    return COLUMNS if conv_columns.cycles(swapped, lanes, True) < choose_tile(swapped, lanes).cycles else None
 
 
 def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
-    """dx (N, C, *size) from dy (N, O, *out) and weight; None as for `conv.forward`."""
-    if not applies(x_shape, w_shape):
-        return None
+    """dx (N, C, *size) from dy (N, O, *out) and weight; None as for `correlation`."""
     f = correlation(x_shape, w_shape, stride, padding, dilation, groups)
-    if min(f.out) < 1:
+    if f is None:
         return None
     lanes = lanes or lanes_of(SIZE)
     mode = _way(f, lanes) if mode is None else mode
@@ -101,7 +99,7 @@ def _part(
     back = tuple(-stride * step for stride, step in zip(strides, tap_steps, strict=True))  # from one tap of the class to the next
     if mode == COLUMNS:
         found = (first + sum(i * step for i, step in zip(tap, back, strict=True)) for tap in product(*map(range, tap_counts)))
-        rows = conv_columns.WeightRows(f.outputs * taps, tuple(f.outputs * tap for tap in found), True)
+        rows = conv_columns.WeightRows(f.outputs * taps, tuple(f.outputs * tap for tap in found))
         return conv_columns.steps(c, lanes, Ref("in", 0), weights, 0, target, rows, at)
     order = (f.outputs * f.inputs * taps, taps, f.inputs * taps, first, *back)
-    return steps(c, lanes, mode, Ref("in", 0), weights, 0, target, order, at)
+    return steps(c, choose_tile(c, lanes, mode), Ref("in", 0), weights, 0, target, order, at)

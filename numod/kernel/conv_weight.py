@@ -12,16 +12,16 @@ from math import inf, prod
 from struct import pack
 
 from . import conv_weight_columns
-from .conv import FRAMES, TASKS
+from .conv import FRAMES
 from .correlation import (
     BY_IMAGE,
     BY_ROW,
     COLUMNS,
     LINE,
     SIZE,
+    TASKS,
     Correlation,
     Source,
-    applies,
     correlation,
     describe_source,
     divide,
@@ -71,11 +71,9 @@ def _offsets(c: Correlation, source: Source, taps: int) -> bytes:
 
 
 def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
-    """dw (O, C / groups, *taps) from dy (N, O, *out) and x (N, C, *size), in this order; None as for `conv.forward`."""
-    if not applies(x_shape, w_shape):
-        return None
+    """dw (O, C / groups, *taps) from dy (N, O, *out) and x (N, C, *size), in this order; None as for `correlation`."""
     c = correlation(x_shape, w_shape, stride, padding, dilation, groups)
-    if min(c.out) < 1:
+    if c is None:
         return None
     lanes = lanes or lanes_of(SIZE)
     columns = c.inputs * prod(c.taps)

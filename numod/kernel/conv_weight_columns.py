@@ -13,14 +13,12 @@ from itertools import product
 from math import prod
 from struct import pack
 
-from .conv_columns import step_cycles
-from .correlation import BY_ROW, LINE, SIZE, Correlation, Source, describe_source, divide, frame_step
+from .conv_columns import SERIAL, step_cycles
+from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, divide, frame_step
 from .gemm import ROWS, column_vectors
 from .program import Kernel, Program, Ref, Step, Word
 
 PLACES = 512  # of a chunk: its part of a panel (128 KiB) stays in the second-level cache
-SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
-TASKS = 16  # aim for at least this many pieces of work, so that threads end together
 FRAMES = 1 << 20  # bytes of padded images and of panels that are made before they are used, to find them in the second-level cache
 CHUNK, PIECE = 24, 16  # bytes of a record: (first piece, pieces, first place), (bytes of source, places)
 

@@ -14,6 +14,7 @@ from .program import Kernel, Ref, Step, Word
 
 SIZE = 4  # bytes of a float32
 LINE = 64  # bytes of a cache line
+TASKS = 16  # aim for at least this many pieces of work, so that threads end together
 BY_ROW, BY_IMAGE, COLUMNS = 0, 1, 2
 
 Axes = tuple[int, ...]
@@ -49,19 +50,21 @@ def _axes(values: tuple[int, ...], missing: int) -> Axes:
     return (missing,) * (3 - len(values)) + tuple(values)
 
 
-def correlation(x_shape, w_shape, stride, padding, dilation, groups) -> Correlation:
-    """The forward convolution; axes that kernel, stride and padding leave alone are one axis."""
+def correlation(x_shape, w_shape, stride, padding, dilation, groups) -> Correlation | None:
+    """The forward convolution; axes that kernel, stride and padding leave alone are one axis.
+
+    None where the generic form must serve: no values at all, or other than one to three spatial axes.
+    """
+    if len(x_shape) not in (3, 4, 5) or min(*x_shape, *w_shape) < 1:
+        return None
     size, taps = _axes(x_shape[2:], 1), _axes(w_shape[2:], 1)
     stride, padding, dilation = _axes(stride, 1), _axes(padding, 0), _axes(dilation, 1)
     if taps == (1, 1, 1) and stride == (1, 1, 1) and padding == (0, 0, 0):
         size = (1, 1, prod(size))
     out = tuple((s + 2 * p - (t - 1) * d - 1) // st + 1 for s, p, t, d, st in zip(size, padding, taps, dilation, stride, strict=True))
+    if min(out) < 1:
+        return None
     return Correlation(x_shape[0], groups, x_shape[1] // groups, w_shape[0] // groups, size, out, taps, stride, dilation, padding)
-
-
-def applies(x_shape, w_shape) -> bool:
-    """Whether there are one to three spatial axes and something to compute."""
-    return len(x_shape) in (3, 4, 5) and min(*x_shape, *w_shape) > 0
 
 
 @dataclass(frozen=True)
