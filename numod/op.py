@@ -9,7 +9,7 @@ from typing import Any
 
 from . import config, tape as tapes
 from .errors import check
-from .kernel import executor, half, layout
+from .kernel import executor, half, layout, loader
 from .kernel.program import Program
 from .spec import Spec
 from .tape import Node
@@ -215,8 +215,10 @@ def _choose(op: Op, specs: tuple[Spec, ...], named: dict[str, Any], outputs: tup
 
 
 def _kernel_error(op: Op, plan: Plan) -> Exception:
-    """The exception for what a kernel found while running: an index out of range is the one thing it reports."""
-    _, value, limit = executor.error_of(plan.run)
+    """The exception for what a kernel found while running: an index out of range is the one thing that compiled ones report."""
+    code, value, limit = executor.error_of(plan.run)
+    if code == loader.RAISED:
+        return loader.raised.pop()
     return KernelIndexError(f"{op.name}: index {value} is out of range for size {limit}")
 
 

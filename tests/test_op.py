@@ -4,6 +4,8 @@ import pytest
 
 from numod.forms import elementwise
 from numod.op import TABLE
+from numod.tensor import Tensor
+from numod.testing import calls
 
 
 def declare(name="refused", **fields):
@@ -42,3 +44,20 @@ def test_names_are_unique():
 def test_unknown_arguments_are_refused():
     with pytest.raises(TypeError, match=r"exp: unknown arguments \['axis'\]"):
         TABLE["exp"](axis=1)
+
+
+def test_an_interpreted_kernel_raises_what_its_code_raises():
+    def refuses(x):
+        if x < 0.0:
+            raise ValueError("negative")
+        return x
+
+    try:
+        op = elementwise(ref=lambda x: x)(refuses)
+        with calls.interpreted():
+            assert op(Tensor([1.0])).item() == 1.0
+            with pytest.raises(ValueError, match="negative"):
+                op(Tensor([1.0, -1.0]))
+            assert op(Tensor([2.0])).item() == 2.0
+    finally:
+        del TABLE["refuses"]

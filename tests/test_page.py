@@ -6,6 +6,7 @@ import pytest
 import numod as nm
 import numod.functional as F
 import numod.module as M
+from numod import config
 from numod.autodiff import GradManager
 from numod.optimizer import SGD
 
@@ -82,6 +83,7 @@ def test_shapes_on_the_way(net):
     ]
 
 
+@pytest.mark.skipif(config.interpret, reason="too much work for the Python interpreter")
 def test_training_steps_bring_the_loss_down(net):
     random = np.random.default_rng(0)
     images, labels = nm.Tensor(random.standard_normal((16, 1, 28, 28))), nm.Tensor(random.integers(0, 10, 16))

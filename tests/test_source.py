@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from launching import each, fresh_process
 
+from numod import config
 from numod.errors import CompileError
 from numod.kernel import source
+
+compiling = pytest.mark.skipif(config.interpret, reason="nothing is compiled")
 
 SCALE = 3.0
 COUNT = 2
@@ -139,6 +142,7 @@ def test_a_function_without_source_is_refused():
         source.parse(namespace["lost"])
 
 
+@compiling
 def test_what_numba_cannot_compile_is_a_compile_error_that_names_the_function():
     def reads_a_file(x):
         return open("x")
@@ -147,6 +151,7 @@ def test_what_numba_cannot_compile_is_a_compile_error_that_names_the_function():
         each(reads_a_file, [1.0])
 
 
+@compiling
 def test_a_kernel_that_may_raise_is_refused():
     def raises(x):
         if x < 0.0:

@@ -25,6 +25,8 @@ _log = logging.getLogger("numod.kernel")  # shown by `numod.logger.set_mgb_log_l
 _addresses: dict[tuple, int] = {}
 _callbacks: dict[tuple, int] = {}  # the same under `config.interpret`, which tests switch on for a while
 _keep: list[object] = []  # what loaded code needs alive: the engine, callbacks of interpreted kernels
+RAISED = 2  # the code that an interpreted kernel leaves in the error slot when it has raised an exception ...
+raised: list[Exception] = []  # ... which waits here
 _mutex = threading.RLock()
 compiled = 0  # kernels this process had to compile
 
@@ -101,7 +103,16 @@ def address(kernel: Kernel) -> int:
 
 def interpreted(function: Callable) -> int:
     """The address of a C callback that runs a kernel's Python function (needs the GIL, which ctypes takes)."""
-    quiet = np.errstate(all="ignore")(function)  # compiled code does not warn of overflow either
-    callback = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(quiet)
+
+    def run(begin: int, end: int, args: int, scratch: int) -> None:
+        try:
+            with np.errstate(all="ignore"):  # compiled code does not warn of overflow either
+                function(begin, end, args, scratch)
+        except Exception as error:
+            raised[:] = [error]
+            slot = ctypes.c_int64.from_address(args).value
+            ctypes.c_int64.from_address(slot).value = RAISED
+
+    callback = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(run)
     _keep.append(callback)
     return ctypes.cast(callback, ctypes.c_void_p).value or 0
