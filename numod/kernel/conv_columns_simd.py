@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .conv_columns import GATHER, PANEL, ROWS, SEGMENT, SIZE
-from .gemm_simd import register_tiles
+from .conv_columns import CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
+from .gemm_simd import copier, register_tiles
 from .intrinsics import load
-from .simd import Emit, Vectors, native, word, words
+from .simd import Emit, Vectors, native, words
 
 
 def _gather(lanes: int) -> Emit:
@@ -57,39 +57,12 @@ def _spread(lanes: int) -> Emit:
     return emit
 
 
-def _copy_exactly(lanes: int) -> Emit:
-    """Copy rows of ``count`` values; nothing is written beyond them."""
-
-    def emit(builder, arguments):
-        source, source_row, target, target_row, rows, count = arguments
-        v = Vectors(builder, lanes)
-        full = builder.sdiv(count, word(lanes))
-        tail = builder.sub(count, builder.mul(full, word(lanes)))
-        has_tail = builder.zext(builder.icmp_signed(">", tail, word(0)), tail.type)
-        mask = v.first(tail)
-
-        def copy(mask):
-            def one(state):
-                v.store(v.load(state[0], mask), state[1], mask)
-                return [v.offset(address, v.bytes) for address in state]
-
-            return one
-
-        def row(state):
-            v.loop(has_tail, v.loop(full, state, copy(None)), copy(mask))
-            return [builder.add(state[0], source_row), builder.add(state[1], target_row)]
-
-        v.loop(rows, [source, target], row)
-
-    return emit
-
-
 def multiply(lanes: int) -> Callable:
     """The range counts (block of output channels, image or all of them, block of panels, group), in this order."""
     tile, widths = register_tiles(lanes, "float32")
     gather = native(f"conv_gather.{lanes}", 7, _gather(lanes))
     spread = native(f"conv_spread.{lanes}", 4, _spread(lanes))
-    copy_exactly = native(f"conv_copy.{lanes}", 6, _copy_exactly(lanes))
+    copy_rows = copier(lanes, "float32", False)
     width = lanes << (widths - 1)
     panel_row = (width + lanes) * SIZE
 
@@ -109,7 +82,8 @@ def multiply(lanes: int) -> Callable:
             block_source = source + image * source_block + group * source_group
             target = output + (image * groups + group) * outputs * plane * SIZE
             for chunk in range(chunk_count):
-                a_chunk, first, steps = load(chunks + 24 * chunk), load(chunks + 24 * chunk + 8), load(chunks + 24 * chunk + 16)
+                walk = chunks + chunk * CHUNK
+                a_chunk, first, steps = load(walk), load(walk + 8), load(walk + 16)
                 for panel in range(panel0, panel1):
                     record = tables + panel * PANEL
                     here = scratch + (panel - panel0) * panel_bytes
@@ -128,7 +102,7 @@ def multiply(lanes: int) -> Callable:
                         j = 0
                         while j < columns:
                             vectors = (columns - j + lanes - 1) // lanes
-                            level = 2 if widths == 3 and vectors > 3 else 1 if vectors > 1 else 0
+                            level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
                             valid = min(lanes << level, columns - j)
                             start, start_row = (c_here + j * SIZE, c_row) if chunk else (starts, width * SIZE)
                             tile(
@@ -153,7 +127,7 @@ def multiply(lanes: int) -> Callable:
                     record = tables + panel * PANEL
                     for segment in range(load(record + 32)):
                         at = tables + load(record + 24) + segment * SEGMENT
-                        copy_exactly(
+                        copy_rows(
                             (
                                 sums + (panel - panel0) * row_block * width * SIZE + load(at + 8),
                                 width * SIZE,

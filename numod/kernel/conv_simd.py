@@ -28,7 +28,6 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
         v = Vectors(builder, lanes)
         no_bias = builder.zext(builder.icmp_signed("==", bias, word(0)), bias.type)
         start = v.choose(no_bias, [lambda: [v.broadcast(v.offset(bias, i * SIZE)) for i in range(rows)], lambda: [v.zero] * rows])
-        mask = v.first(valid)
 
         def tile(state):
             record = state[0]
@@ -38,11 +37,8 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
             def channel(state):
                 here, weight, *sums = state
                 loaded = [v.load(builder.add(here, offset)) for offset, _ in pairs]
-                new = []
-                for i in range(rows):
-                    factor = v.broadcast(v.offset(weight, i * SIZE))
-                    new += [v.fma(factor, loaded[t], sums[i * places + t]) for t in range(places)]
-                return [builder.add(here, channel_step), v.offset(weight, rows * SIZE), *new]
+                sums = v.add_products(sums, [v.offset(weight, i * SIZE) for i in range(rows)], loaded)
+                return [builder.add(here, channel_step), v.offset(weight, rows * SIZE), *sums]
 
             def tap(state):
                 tap_record, *sums = state
@@ -58,14 +54,7 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
                     for t, (_, offset) in enumerate(pairs):
                         v.store(sums[i * places + t], builder.add(row, offset), mask)
 
-            if v.bytes == 64:  # AVX-512 has masks in all its stores
-                write(mask)
-            else:
-                with builder.if_else(builder.icmp_signed("<", valid, word(lanes))) as (part, whole):
-                    with part:
-                        write(mask)
-                    with whole:
-                        write(None)
+            v.write_valid(valid, write)
             return [v.offset(record, tile_record(places))]
 
         v.loop(count, [records], tile)

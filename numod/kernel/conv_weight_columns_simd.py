@@ -10,7 +10,7 @@ from .conv_weight_columns import CHUNK, PIECE, ROWS, SIZE
 from .gemm import column_vectors
 from .gemm_simd import transposer
 from .intrinsics import load, pointer
-from .simd import Emit, Vectors, family, word, words
+from .simd import Emit, Vectors, family, words
 
 
 def gradient_panels(lanes: int) -> Callable:
@@ -47,30 +47,20 @@ def _tile(lanes: int, rows: int, columns: int) -> Emit:
         x, offsets, pieces, count, b, b_step, c, c_row, start, start_row = arguments
         v = Vectors(builder, lanes)
         x_rows = [v.load_word(v.offset(offsets, 8 * i)) for i in range(rows)]
-        sums = []
-        for i in range(rows):
-            line = builder.add(start, builder.mul(start_row, word(i)))
-            sums += [v.load(v.offset(line, j * v.bytes)) for j in range(columns)]
 
         def place(state):
             x_here, b_here, *sums = state
-            b_vectors = [v.load(v.offset(b_here, j * v.bytes)) for j in range(columns)]
-            new = []
-            for i in range(rows):
-                factor = v.broadcast(builder.add(x_here, x_rows[i]))
-                new += [v.fma(factor, b_vectors[j], sums[i * columns + j]) for j in range(columns)]
-            return [v.offset(x_here, v.size), builder.add(b_here, b_step), *new]
+            b_vectors = v.load_rows(1, columns, b_here, b_step)
+            sums = v.add_products(sums, [builder.add(x_here, offset) for offset in x_rows], b_vectors)
+            return [v.offset(x_here, v.size), builder.add(b_here, b_step), *sums]
 
         def piece(state):
             here, *others = state
             _, *others = v.loop(v.load_word(v.offset(here, 8)), [builder.add(x, v.load_word(here)), *others], place)
             return [v.offset(here, PIECE), *others]
 
-        _, _, *sums = v.loop(count, [pieces, b, *sums], piece)
-        for i in range(rows):
-            line = builder.add(c, builder.mul(c_row, word(i)))
-            for j in range(columns):
-                v.store(sums[i * columns + j], v.offset(line, j * v.bytes))
+        _, _, *sums = v.loop(count, [pieces, b, *v.load_rows(rows, columns, start, start_row)], piece)
+        v.store_rows(sums, columns, c, c_row)
 
     return emit
 
@@ -101,7 +91,7 @@ def accumulate(lanes: int) -> Callable:
                     count = min(ROWS, row1 - row)
                     j = 0
                     while j < vectors:
-                        level = 2 if widths == 3 and vectors - j > 3 else 1 if vectors - j > 1 else 0
+                        level = min(widths - 1, int(vectors - j > 1) + int(vectors - j > 3))
                         c_here = c + row * sums_row + j * lanes * SIZE
                         follows = chunk > first or add
                         tile(

@@ -25,46 +25,36 @@ def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
         a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last = arguments
         v = Vectors(builder, lanes, real)
         a_rows = v.multiples(a_row, rows)
-        sums = []
-        for i in range(rows):
-            line = builder.add(start, builder.mul(start_row, word(i)))
-            sums += [v.load(v.offset(line, j * v.bytes)) for j in range(columns)]
 
         def step(state):
             a_here, b_here, *sums = state
-            b_vectors = [v.load(v.offset(b_here, j * v.bytes)) for j in range(columns)]
-            new = []
-            for i in range(rows):
-                factor = v.broadcast(builder.add(a_here, a_rows[i]))
-                new += [v.fma(factor, b_vectors[j], sums[i * columns + j]) for j in range(columns)]
-            return [builder.add(a_here, a_step), builder.add(b_here, b_step), *new]
+            b_vectors = v.load_rows(1, columns, b_here, b_step)
+            sums = v.add_products(sums, [builder.add(a_here, offset) for offset in a_rows], b_vectors)
+            return [builder.add(a_here, a_step), builder.add(b_here, b_step), *sums]
 
-        _, _, *sums = v.loop(depth, [a, b, *sums], step)
+        _, _, *sums = v.loop(depth, [a, b, *v.load_rows(rows, columns, start, start_row)], step)
         v.store_rows(sums, columns, c, c_row, last)
 
     return emit
 
 
-def _copy_rows(lanes: int, real: str) -> Emit:
-    """Copy ``count`` rows of ``width`` values; strides in bytes. Whole vectors are written: the tail is filled with zeros."""
+def _copy_rows(lanes: int, real: str, whole: bool) -> Emit:
+    """Copy ``count`` rows of ``width`` values; strides in bytes. ``whole``: the vectors at their ends are filled with zeros."""
 
     def emit(builder, arguments):
         source, source_row, target, target_row, count, width = arguments
         v = Vectors(builder, lanes, real)
-        full = builder.sdiv(width, word(lanes))
-        tail = builder.sub(width, builder.mul(full, word(lanes)))
-        has_tail = builder.zext(builder.icmp_signed(">", tail, word(0)), tail.type)
-        mask = v.first(tail)
+        full, has_tail, tail = v.split(width)
 
         def copy(mask):
             def one(state):
-                v.store(v.load(state[0], mask), state[1])
+                v.store(v.load(state[0], mask), state[1], None if whole else mask)
                 return [v.offset(address, v.bytes) for address in state]
 
             return one
 
         def row(state):
-            v.loop(has_tail, v.loop(full, state, copy(None)), copy(mask))
+            v.loop(has_tail, v.loop(full, state, copy(None)), copy(tail))
             return [builder.add(state[0], source_row), builder.add(state[1], target_row)]
 
         v.loop(count, [source, target], row)
@@ -99,9 +89,9 @@ def _transpose_block(lanes: int, real: str, whole: bool) -> Emit:
     return emit
 
 
-def copier(lanes: int, real: str):
+def copier(lanes: int, real: str, whole: bool):
     """``f((source, source_row, target, target_row, count, width))``"""
-    return native(f"copy_rows.{lanes}{real}", 6, _copy_rows(lanes, real))
+    return native(f"copy_rows.{lanes}{real}{int(whole)}", 6, _copy_rows(lanes, real, whole))
 
 
 def transposer(lanes: int, real: str, whole: bool):
@@ -123,7 +113,7 @@ def multiply(lanes: int, real: str) -> Callable:
     """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns."""
     size = REALS[real][1]
     tile, widths = register_tiles(lanes, real)
-    copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real, True)
+    copy_rows, transpose_block = copier(lanes, real, True), transposer(lanes, real, True)
     panel = column_vectors(lanes, real) * lanes
 
     def kernel(begin, end, args, scratch):
@@ -156,7 +146,7 @@ def multiply(lanes: int, real: str) -> Callable:
                 j = 0
                 while j < j1:
                     vectors = (j1 - j + lanes - 1) // lanes
-                    level = 2 if widths == 3 and vectors > 3 else 1 if vectors > 1 else 0
+                    level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
                     width = min(lanes << level, j1 - j)
                     column = j0 + j
                     b_here = b + batch * b_batch + column // panel * b_panel + column % panel * size + p * b_step
@@ -192,7 +182,7 @@ def multiply(lanes: int, real: str) -> Callable:
 def pack(lanes: int, real: str) -> Callable:
     """B cut into panels of the widest tile's columns, each panel contiguous: the range counts panels, batch first."""
     size = REALS[real][1]
-    copy_rows, transpose_block = copier(lanes, real), transposer(lanes, real, True)
+    copy_rows, transpose_block = copier(lanes, real, True), transposer(lanes, real, True)
     panel = column_vectors(lanes, real) * lanes
 
     def kernel(begin, end, args, scratch):
@@ -228,9 +218,7 @@ def _dots(lanes: int, real: str, rows: int, columns: int) -> Emit:
     def emit(builder, arguments):
         a, a_row, b, b_row, c, c_row, bias, depth = arguments
         v = Vectors(builder, lanes, real)
-        full = builder.sdiv(depth, word(lanes))
-        tail = builder.sub(depth, builder.mul(full, word(lanes)))
-        has_tail = builder.zext(builder.icmp_signed(">", tail, word(0)), tail.type)
+        full, has_tail, tail = v.split(depth)
         a_rows, b_rows = v.multiples(a_row, rows), v.multiples(b_row, columns)
 
         def step(mask):
@@ -244,7 +232,7 @@ def _dots(lanes: int, real: str, rows: int, columns: int) -> Emit:
             return multiply
 
         state = v.loop(full, [a, b, *[v.zero] * (rows * columns)], step(None))
-        _, _, *sums = v.loop(has_tail, state, step(v.first(tail)))
+        _, _, *sums = v.loop(has_tail, state, step(tail))
         together = lanes // columns  # rows whose sums fit into one vector
         for first in range(0, rows, together):
             totals = v.sums(sums[first * columns : (first + together) * columns])

@@ -80,9 +80,13 @@ class Vectors:
         function = self._intrinsic(name, ir.VoidType(), [self.type, pointer.type, I32, mask.type])
         self.builder.call(function, [value, pointer, ir.Constant(I32, self.size), mask])
 
-    def store_rows(self, values: Sequence[Value], columns: int, target: Value, row: Value, last: Value) -> None:
-        """Store rows of ``columns`` vectors, ``row`` bytes apart, with ``last`` valid lanes in the last vector of each."""
-        mask = self.first(last)
+    def load_rows(self, rows: int, columns: int, source: Value, row: Value) -> list[Value]:
+        """``rows`` rows of ``columns`` vectors, ``row`` bytes apart."""
+        lines = [self.builder.add(source, self.builder.mul(row, word(i))) for i in range(rows)]
+        return [self.load(self.offset(line, j * self.bytes)) for line in lines for j in range(columns)]
+
+    def store_rows(self, values: Sequence[Value], columns: int, target: Value, row: Value, last: Value | None = None) -> None:
+        """Store rows of ``columns`` vectors, ``row`` bytes apart, with ``last`` valid lanes in the last vector of each (None: all)."""
 
         def write(mask: Value | None) -> None:
             for number, value in enumerate(values):
@@ -90,10 +94,18 @@ class Vectors:
                 here = self.offset(self.builder.add(target, self.builder.mul(row, word(i))), j * self.bytes)
                 self.store(value, here, mask if j == columns - 1 else None)
 
+        if last is None:
+            write(None)
+        else:
+            self.write_valid(last, write)
+
+    def write_valid(self, valid: Value, write: Callable[[Value | None], None]) -> None:
+        """``write(mask)`` for vectors with ``valid`` lanes that count; the mask is None where all do."""
+        mask = self.first(valid)
         if self.bytes == 64:  # AVX-512 has masks in all its stores
             write(mask)
             return
-        with self.builder.if_else(self.builder.icmp_signed("<", last, word(self.lanes))) as (part, whole):
+        with self.builder.if_else(self.builder.icmp_signed("<", valid, word(self.lanes))) as (part, whole):
             with part:
                 write(mask)
             with whole:
@@ -118,6 +130,20 @@ class Vectors:
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """``a * b + c``, rounded once."""
         return self.builder.call(self._intrinsic(f"llvm.fma.v{self.lanes}{self._suffix}", self.type, [self.type] * 3), [a, b, c])
+
+    def add_products(self, sums: Sequence[Value], factors: Sequence[Value], vectors: Sequence[Value]) -> list[Value]:
+        """``sums[i, j]`` + the value at the address ``factors[i]`` times ``vectors[j]``, row by row."""
+        new, old = [], iter(sums)
+        for address in factors:
+            factor = self.broadcast(address)
+            new += [self.fma(factor, vector, next(old)) for vector in vectors]
+        return new
+
+    def split(self, count: Value) -> tuple[Value, Value, Value]:
+        """``count`` values in vectors: how many are full, whether (0 or 1) there is one more, and the mask of that one's lanes."""
+        full = self.builder.sdiv(count, word(self.lanes))
+        tail = self.builder.sub(count, self.builder.mul(full, word(self.lanes)))
+        return full, self.builder.zext(self.builder.icmp_signed(">", tail, word(0)), tail.type), self.first(tail)
 
     def first(self, count: Value) -> Value:
         """The mask of the lanes below ``count``."""
