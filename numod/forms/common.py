@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..dtype import float32, is_float
 from ..errors import DTypeError, check
 from ..kernel import runtime
-from ..op import TABLE, Plan, apply
+from ..op import TABLE, Op, Plan, apply, register
 from ..spec import Spec
 
 
-def doc_of(function: Callable) -> str:
-    """The docstring of a declaration, which documents its op."""
-    return inspect.getdoc(function) or ""
+def add_row(
+    form: str,
+    code: Callable,
+    inputs: tuple[str, ...],
+    attrs: dict[str, Any] | None,
+    infer: Callable,
+    plan: Callable,
+    *,
+    name: str | None = None,
+    doc: str | None = None,
+    vjp: dict[str, Callable] | None = None,
+    **fields: Any,
+) -> Op:
+    """Put the op that a form makes of a function in the table; its name and docstring are the op's, if nothing else is said."""
+    doc = doc or inspect.getdoc(code) or ""
+    return register(Op(name or code.__name__, doc, inputs, attrs or {}, infer, plan, code, vjp=vjp or {}, form=form, **fields))
 
 
 def casts(specs: Sequence[Spec], dtypes: Sequence[np.dtype]) -> Plan | None:

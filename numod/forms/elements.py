@@ -9,9 +9,9 @@ import numpy as np
 
 from ..dtype import boolean, promote
 from ..kernel import elementwise as elementwise_kernel, executor
-from ..op import Op, Plan, register
+from ..op import Op, Plan
 from ..spec import Spec
-from .common import broadcast, casts, doc_of, working_dtype
+from .common import add_row, broadcast, casts, working_dtype
 
 
 def elementwise(
@@ -62,23 +62,19 @@ def elementwise(
             dtypes = [boolean if each in masks else boolean if takes == "bool" else None for each in names]
             return tuple(draw.array(s, d, *domain) for s, d in zip(shapes, dtypes, strict=True)), {}
 
-        return register(
-            Op(
-                label,
-                doc_of(code),
-                names,
-                {},
-                infer,
-                plan,
-                code,
-                None,
-                vjp or {},
-                ref,
-                sample or draw_sample,
-                kinks,
-                errors,
-                form="elementwise",
-            )
+        return add_row(
+            "elementwise",
+            code,
+            names,
+            {},
+            infer,
+            plan,
+            name=name,
+            vjp=vjp,
+            ref=ref,
+            sample=sample or draw_sample,
+            kinks=kinks,
+            errors=errors,
         )
 
     return declare

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..kernel import executor, gather as gather_kernel
-from ..op import Op, Plan, register
+from ..op import Op, Plan
 from ..spec import Spec
-from .common import doc_of
+from .common import add_row
 
 
 def _flatten_integers(attrs: dict[str, Any]) -> list[int]:
@@ -51,25 +51,7 @@ def gather(
             shapes, space, integers = see(specs, named, outs[0]) if see else (None, None, _flatten_integers(named))
             return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
 
-        return register(
-            Op(
-                name or code.__name__,
-                doc_of(code),
-                inputs,
-                attrs or {},
-                infer,
-                plan,
-                code,
-                None,
-                vjp or {},
-                ref,
-                sample,
-                kinks,
-                errors,
-                False,
-                "gather",
-            )
-        )
+        return add_row("gather", code, inputs, attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, kinks=kinks, errors=errors)
 
     return declare
 
@@ -107,23 +89,6 @@ def scatter(
             program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
             return Plan(outs, executor.compile(program))
 
-        return register(
-            Op(
-                name or code.__name__,
-                doc or doc_of(code),
-                inputs,
-                attrs or {},
-                infer,
-                plan,
-                code,
-                None,
-                vjp or {},
-                ref,
-                sample,
-                (),
-                errors,
-                form="scatter",
-            )
-        )
+        return add_row("scatter", code, inputs, attrs, infer, plan, name=name, doc=doc, vjp=vjp, ref=ref, sample=sample, errors=errors)
 
     return declare

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..kernel import memory
-from ..op import Op, Plan, register
+from ..op import Op, Plan
 from ..spec import Spec
-from .common import doc_of
+from .common import add_row
 
 
 def host(
@@ -39,23 +39,6 @@ def host(
 
             return Plan(outs, run)
 
-        return register(
-            Op(
-                name or code.__name__,
-                doc_of(code),
-                inputs,
-                attrs or {},
-                infer,
-                plan,
-                code,
-                None,
-                vjp or {},
-                ref,
-                sample,
-                (),
-                errors,
-                form="host",
-            )
-        )
+        return add_row("host", code, inputs, attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, errors=errors)
 
     return declare

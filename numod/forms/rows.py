@@ -11,9 +11,9 @@ import numpy as np
 from ..dtype import boolean, promote
 from ..errors import check
 from ..kernel import executor, rowwise as rowwise_kernel
-from ..op import Op, Plan, register
+from ..op import Op, Plan
 from ..spec import Spec
-from .common import casts, doc_of, working_dtype
+from .common import add_row, casts, working_dtype
 
 
 def rowwise(
@@ -86,23 +86,19 @@ def rowwise(
             return tuple(draw.array(shape, None, *domain) for _ in names), attrs
 
         attrs = {"axis": (), **({"keepdims": False} if per == "row" else {}), **scalars}
-        return register(
-            Op(
-                label,
-                doc_of(code),
-                names,
-                attrs,
-                infer,
-                plan,
-                code,
-                None,
-                vjp or {},
-                ref,
-                sample or draw_sample,
-                kinks,
-                errors,
-                form="rowwise",
-            )
+        return add_row(
+            "rowwise",
+            code,
+            names,
+            attrs,
+            infer,
+            plan,
+            name=name,
+            vjp=vjp,
+            ref=ref,
+            sample=sample or draw_sample,
+            kinks=kinks,
+            errors=errors,
         )
 
     return declare

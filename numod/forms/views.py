@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..kernel import layout
-from ..op import Op, Plan, register
+from ..op import Op, Plan
 from ..spec import Spec
-from .common import doc_of, shift
+from .common import add_row, shift
 from .elements import run_elementwise
 
 
@@ -41,9 +41,7 @@ def view(
             result, offset = code(spec.like(), **named)
             return Plan((result,), lambda buffer: shift(copy(buffer), offset, spec))
 
-        return register(
-            Op(name or code.__name__, doc_of(code), ("x",), attrs, infer, plan, code, None, vjp or {}, ref, sample, (), errors, form="view")
-        )
+        return add_row("view", code, ("x",), attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, errors=errors)
 
     return declare
 
@@ -65,23 +63,19 @@ def composite(
     """Declare an op that is made of other ops: it needs no kernel and no gradient rule."""
 
     def declare(code: Callable) -> Op:
-        return register(
-            Op(
-                name or code.__name__,
-                doc_of(code),
-                inputs,
-                attrs or {},
-                _nothing,
-                _nothing,
-                code,
-                code,
-                {},
-                ref,
-                sample,
-                kinks,
-                errors,
-                form="composite",
-            )
+        return add_row(
+            "composite",
+            code,
+            inputs,
+            attrs,
+            _nothing,
+            _nothing,
+            name=name,
+            function=code,
+            ref=ref,
+            sample=sample,
+            kinks=kinks,
+            errors=errors,
         )
 
     return declare

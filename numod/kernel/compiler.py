@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import llvmlite.binding as llvm
 from numba.core import compiler, config, errors, registry, sigutils
+from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 
 from ..errors import CompileError
@@ -43,19 +44,17 @@ def emit(name: str, build: Callable[[], Callable], signature: str, symbol: str, 
         raise CompileError(f"{name}: numba cannot compile this: {error}") from error
     finally:
         config.DISABLE_JIT = disabled
-    optimize = unit.library._optimize_final_module
+    library = unit.library
+    optimize = library._optimize_final_module
 
-    def _optimize_wide():
-        """Vectorise with all of a register: LLVM's cost tables still fear the slow clock of the first processors with 512-bit vectors."""
-        module = llvm.parse_assembly(_wide(str(unit.library._final_module)))
-        module.name = unit.library._final_module.name
-        unit.library._final_module = module
+    def optimize_wide():
+        _widen(library)
         optimize()
 
-    unit.library._optimize_final_module = _optimize_wide
-    unit.library._finalize_final_module = lambda: None  # link and optimise, and leave the machine code to us
-    unit.library.finalize()
-    text = unit.library.get_llvm_str()
+    library._optimize_final_module = optimize_wide
+    library._finalize_final_module = lambda: None  # link and optimise, and leave the machine code to us
+    library.finalize()
+    text = library.get_llvm_str()
     if "picklebuf" in text:  # the constant an exception is made from
         raise CompileError(f"{name}: a kernel may not raise an exception")
     module = llvm.parse_assembly(_hide_all(text) + _entry(symbol, unit.fndesc.llvm_func_name, len(args), str(result)))
@@ -80,6 +79,13 @@ def _entry(symbol: str, function: str, arguments: int, result: str) -> str:
         "}",
     ]
     return "\n".join(lines)
+
+
+def _widen(library: CPUCodeLibrary) -> None:
+    """Have whole registers used: LLVM's cost tables still fear the slow clock of the first processors with 512-bit vectors."""
+    module = llvm.parse_assembly(_wide(str(library._final_module)))
+    module.name = library._final_module.name
+    library._final_module = module
 
 
 def _wide(text: str) -> str:

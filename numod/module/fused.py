@@ -17,7 +17,15 @@ from .module import Module
 Sides = int | tuple[int, ...]
 
 
-class ConvRelu2d(Conv2d):
+class _Relu(Module):
+    """Put before a layer in the list of base classes, it sets what is negative in that layer's result to 0."""
+
+    def forward(self, x):
+        """The result of the layer for ``x``, with what is negative set to 0."""
+        return F.relu(super().forward(x))  # type: ignore[safe-super]
+
+
+class ConvRelu2d(_Relu, Conv2d):
     """`Conv2d` and then ReLU.
 
     >>> import numod.functional as F, numod.module as M
@@ -25,12 +33,8 @@ class ConvRelu2d(Conv2d):
     True
     """
 
-    def forward(self, x):
-        """Convolve ``x`` and set what is negative to 0."""
-        return F.relu(super().forward(x))
 
-
-class ConvTransposeRelu2d(ConvTranspose2d):
+class ConvTransposeRelu2d(_Relu, ConvTranspose2d):
     """`ConvTranspose2d` and then ReLU.
 
     >>> import numod.functional as F, numod.module as M
@@ -38,22 +42,14 @@ class ConvTransposeRelu2d(ConvTranspose2d):
     True
     """
 
-    def forward(self, x):
-        """The transposed convolution of ``x``, what is negative set to 0."""
-        return F.relu(super().forward(x))
 
-
-class LinearRelu(Linear):
+class LinearRelu(_Relu, Linear):
     """`Linear` and then ReLU.
 
     >>> import numod.functional as F, numod.module as M
     >>> M.LinearRelu(3, 2)(F.ones((4, 3))).min().item() >= 0
     True
     """
-
-    def forward(self, x):
-        """``x W^T + b``, what is negative set to 0."""
-        return F.relu(super().forward(x))
 
 
 class ConvBn2d(Module):
@@ -94,17 +90,13 @@ class ConvBn2d(Module):
         return self.bn(self.conv(x))
 
 
-class ConvBnRelu2d(ConvBn2d):
+class ConvBnRelu2d(_Relu, ConvBn2d):
     """`ConvBn2d` and then ReLU.
 
     >>> import numod.functional as F, numod.module as M
     >>> M.ConvBnRelu2d(1, 2, 3)(F.ones((1, 1, 4, 4))).min().item() >= 0
     True
     """
-
-    def forward(self, x):
-        """``x`` convolved and normalized, what is negative set to 0."""
-        return F.relu(super().forward(x))
 
 
 class ConvTransposeBn2d(Module):
@@ -145,17 +137,13 @@ class ConvTransposeBn2d(Module):
         return self.bn(self.conv_transpose2d(x))
 
 
-class ConvTransposeBnRelu2d(ConvTransposeBn2d):
+class ConvTransposeBnRelu2d(_Relu, ConvTransposeBn2d):
     """`ConvTransposeBn2d` and then ReLU.
 
     >>> import numod.functional as F, numod.module as M
     >>> M.ConvTransposeBnRelu2d(1, 2, 3)(F.ones((1, 1, 4, 4))).min().item() >= 0
     True
     """
-
-    def forward(self, x):
-        """The transposed convolution of ``x``, normalized, what is negative set to 0."""
-        return F.relu(super().forward(x))
 
 
 class LinearBn1d(Module):
@@ -192,17 +180,13 @@ class LinearBn1d(Module):
         return self.bn(self.linear(x))
 
 
-class LinearBnRelu1d(LinearBn1d):
+class LinearBnRelu1d(_Relu, LinearBn1d):
     """`LinearBn1d` and then ReLU.
 
     >>> import numod.functional as F, numod.module as M
     >>> M.LinearBnRelu1d(3, 2)(F.ones((4, 3))).min().item() >= 0
     True
     """
-
-    def forward(self, x):
-        """The affine map of ``x``, normalized, what is negative set to 0."""
-        return F.relu(super().forward(x))
 
 
 class Concat(Module):

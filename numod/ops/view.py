@@ -64,10 +64,9 @@ astype = register(
         _astype_infer,
         _astype_plan,
         layout.identity,
-        None,
-        {"x": _astype_gradient},
-        _astype_ref,
-        _astype_sample,
+        vjp={"x": _astype_gradient},
+        ref=_astype_ref,
+        sample=_astype_sample,
         form="cast",
     )
 )

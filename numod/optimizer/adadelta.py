@@ -7,7 +7,7 @@ from typing import Any
 
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least
+from .optimizer import Optimizer, assign, check_at_least, stepped
 
 
 class Adadelta(Optimizer):
@@ -50,7 +50,4 @@ class Adadelta(Optimizer):
             if param.grad is None:
                 continue
             kept = [self._state[param][name] for name in ("square_avg", "acc_delta", "step")]
-            new, *changed = update.adadelta(param, param.grad, *kept, *settings)
-            assign(param, new)
-            for old, value in zip(kept, changed, strict=True):
-                old._reset(value)
+            assign(param, stepped(update.adadelta, param, param.grad, kept, settings))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least
+from .optimizer import Optimizer, assign, check_at_least, stepped
 
 
 class Adagrad(Optimizer):
@@ -46,7 +46,4 @@ class Adagrad(Optimizer):
             if param.grad is None:
                 continue
             kept = [self._state[param][name] for name in ("square_avg", "step")]
-            new, *changed = update.adagrad(param, param.grad, *kept, *settings)
-            assign(param, new)
-            for old, value in zip(kept, changed, strict=True):
-                old._reset(value)
+            assign(param, stepped(update.adagrad, param, param.grad, kept, settings))

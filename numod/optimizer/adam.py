@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least
+from .optimizer import Optimizer, assign, check_at_least, stepped
 
 
 class Adam(Optimizer):
@@ -52,10 +52,7 @@ class Adam(Optimizer):
             if param.grad is None:
                 continue
             kept = [self._state[param][name] for name in ("exp_avg", "exp_avg_sq", "step")]
-            new, *changed = update.adam(param, param.grad, *kept, *settings)
-            assign(param, new)
-            for old, value in zip(kept, changed, strict=True):
-                old._reset(value)
+            assign(param, stepped(update.adam, param, param.grad, kept, settings))
 
 
 def check_betas(name: str, betas: tuple[float, float]) -> None:

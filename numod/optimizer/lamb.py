@@ -8,7 +8,7 @@ from typing import Any
 from ..tensor import Parameter
 from . import update
 from .adam import check_betas
-from .optimizer import Optimizer, assign, check_at_least
+from .optimizer import Optimizer, assign, check_at_least, stepped
 
 
 class LAMB(Optimizer):
@@ -63,10 +63,7 @@ class LAMB(Optimizer):
         decay = param_group["weight_decay"]
         adapt = bool(self.always_adapt or decay > 0)
         settings = (param_group["lr"], *param_group["betas"], param_group["eps"], decay, self.bias_correction, adapt)
-        new, *changed = update.lamb(value, grad, *kept, *settings)
-        for old, each in zip(kept, changed, strict=True):
-            old._reset(each)
-        return new
+        return stepped(update.lamb, value, grad, kept, settings)
 
 
 class LAMBFp16(LAMB):

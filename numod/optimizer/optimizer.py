@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -166,6 +166,14 @@ def assign(param: Parameter, value: Tensor) -> None:
     origin = param._node, param._index
     param._reset(value)
     param._node, param._index = origin
+
+
+def stepped(rule: Callable[..., tuple], value: Tensor, grad: Tensor, state: Sequence[Tensor], settings: Iterable[Any]) -> Tensor:
+    """The new value by ``rule(value, grad, *state, *settings)``, which returns the new state with it; that goes into ``state``."""
+    new, *changed = rule(value, grad, *state, *settings)
+    for kept, each in zip(state, changed, strict=True):
+        kept._reset(each)
+    return new
 
 
 def check_at_least(name: str, least: float, **settings: Any) -> None:
