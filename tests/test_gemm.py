@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 from guarded import outcome
 
-from numod.kernel import gemm
+from numod.kernel import executor, gemm, layout, memory
 from numod.kernel.host import vector_bytes
+from numod.spec import Spec
+from numod.tensor import Tensor
 
 BYTES = [width for width in (64, 32, 16) if width <= vector_bytes()]
 SIDES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 50, 64, 70, 290)
 LIMITS = {name: getattr(gemm, name) for name in ("PACK_WORK", "DEPTH", "BLOCK_ROWS", "TASK_WORK")}
 TOLERANCE = {"float32": 2.0**-24, "float64": 2.0**-53}
+
+
+def matrices(rows, columns, transposed=False, step=0):
+    return gemm.Matrices(*((1, rows) if transposed else (columns, 1)), (0, step))
 
 
 def product(random, m, n, k, batch=1, transpose_a=False, transpose_b=False, bias=False, shared="", real="float32", width=None):
@@ -20,11 +26,9 @@ def product(random, m, n, k, batch=1, transpose_a=False, transpose_b=False, bias
     start = random.standard_normal(n).astype(real) if bias else np.zeros(n, real)
     program = gemm.program(
         *(m, n, k),
-        batch=batch,
-        a_batch=0 if shared == "a" else None,
-        b_batch=0 if shared == "b" else None,
-        transpose_a=transpose_a,
-        transpose_b=transpose_b,
+        matrices(m, k, transpose_a, 0 if shared == "a" else m * k),
+        matrices(k, n, transpose_b, 0 if shared == "b" else k * n),
+        batch=(1, batch),
         bias=bias,
         real=real,
         lanes=width and width // np.dtype(real).itemsize,
@@ -69,15 +73,40 @@ def test_rows_keep_apart():
         random = np.random.default_rng(0)
         a, b = random.standard_normal((m, k)).astype("float32"), random.standard_normal((n, k)).astype("float32")
         a[m // 2, k // 3], b[n // 2, k // 4] = np.nan, np.inf
-        (made,) = outcome(gemm.program(m, n, k, transpose_b=True), [a, b], random)
+        (made,) = outcome(gemm.program(m, n, k, matrices(m, k), matrices(k, n, True)), [a, b], random)
         wanted = np.ones((m, n), bool)
         wanted[m // 2], wanted[:, n // 2] = False, False
         assert (np.isfinite(np.frombuffer(made, "float32").reshape(m, n)) == wanted).all()
 
 
 def test_what_is_left_to_the_generic_form():
-    assert gemm.program(0, 3, 4) is None
-    assert gemm.program(3, 0, 4) is None
-    assert gemm.program(3, 4, 0) is None
-    assert gemm.program(3, 4, 5, batch=0) is None
-    assert gemm.program(3, 4, 5, real="float16") is None
+    for m, n, k in ((0, 3, 4), (3, 0, 4), (3, 4, 0)):
+        assert gemm.program(m, n, k, matrices(m, k), matrices(k, n)) is None
+    assert gemm.program(3, 4, 5, matrices(3, 5), matrices(5, 4), batch=(1, 0)) is None
+    assert gemm.program(3, 4, 5, matrices(3, 5), matrices(5, 4), real="float16") is None
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "strided"),
+    [
+        (lambda x: x(5, 4, 3, 6).transpose(0, 2, 1, 3), lambda y: y(5, 7, 3, 6).transpose(0, 2, 3, 1), (0, 1)),  # heads of attention
+        (lambda x: x(4, 12)[:, ::2], lambda y: y(8, 6).transpose(1, 0), (1,)),
+        (lambda x: x(4, 6)[::-1], lambda y: y(6, 8)[:, 2:5], (0, 1)),
+        (lambda x: x(9, 12)[::2, ::3], lambda y: y(12, 5)[::3], (1,)),  # neither rows nor columns without gaps
+        (lambda x: x(2, 3, 4, 5, 6).transpose(2, 1, 0, 3, 4), lambda y: y(6, 7), (1,)),  # three axes of a batch
+        (lambda x: x(3, 1, 5, 6), lambda y: y(1, 4, 6, 2), (0, 1)),  # each matrix meets several
+        (lambda x: x(3, 6, 5).transpose(0, 2, 1)[1:2], lambda y: y(7, 6).transpose(1, 0), (0, 1)),
+        (lambda x: x(5, 1, 6), lambda y: y(5, 6, 1), (0, 1)),
+    ],
+)
+@pytest.mark.parametrize("pack_work", [10, gemm.PACK_WORK])
+def test_operands_are_read_where_they_are(x, y, strided, pack_work, monkeypatch):
+    monkeypatch.setattr(gemm, "PACK_WORK", pack_work)
+    random = np.random.default_rng(0)
+    x, y = (view(lambda *shape: Tensor(random.standard_normal(shape))) for view in (x, y))
+    wanted = x.numpy() @ y.numpy()
+    out = Spec.of(wanted.shape, x.dtype, x.device)
+    program = gemm.matmul(x._spec, y._spec, out)
+    assert program.strided == strided
+    made = executor.compile(layout.on_contiguous((x._spec, y._spec), program))(x._buffer, y._buffer)
+    np.testing.assert_allclose(memory.to_numpy(made, out), wanted, rtol=1e-5, atol=1e-5)

@@ -1,13 +1,19 @@
 """Matrix products on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `gemm_simd`.
 
-C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. B is read where it
-is, or repacked into panels first when it is transposed or large; a block copies its part of A when that is worth it. Few rows
-times the transpose of B, and a matrix times a vector, are dot products without any copy. Every element of C is summed in one
+C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. Operands may be strided, if either their
+rows or their columns have no gaps. B is read where it is, or repacked into panels first when it is transposed or large; a block copies its part
+of A when that is worth it. Few rows times the transpose of B, and a matrix times a vector, are dot products without any copy. Every element of C is summed in one
 fixed order that depends on the shapes only, not on the blocks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..spec import Spec
+from . import elementwise
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step, Word
 
@@ -50,79 +56,117 @@ def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
     return row_block, column_block
 
 
+class Matrices(NamedTuple):
+    """Where the values of a batch of matrices are, by strides in elements; 1 is the stride of rows, or of columns, or of both."""
+
+    row: int
+    column: int
+    batch: tuple[int, ...] = (0, 0)  # along the two axes that every batch is seen with; 0 where all share a matrix
+
+
+def matmul(x: Spec, y: Spec, out: Spec, transpose_a: bool = False, transpose_b: bool = False, bias: bool = False) -> Program | None:
+    """The product of x and y (with a third, contiguous input: + bias), read where they are as far as their strides allow it."""
+    operands, batch = ((x, transpose_a), (y, transpose_b)), out.shape[:-2]
+    read = [spec if 1 in _steps(spec, flag) else spec.like() for spec, flag in operands]
+    if len(_batches(read, batch)[0]) > 2:
+        read = [x.like(), y.like()]
+    axes, strides = _batches(read, batch)
+    missing = 2 - len(axes)
+    a, b = (Matrices(*_steps(spec, flag), (0,) * missing + each) for spec, (_, flag), each in zip(read, operands, strides, strict=True))
+    (m, n), k = out.shape[-2:], x.shape[-2 if transpose_a else -1]
+    made = program(m, n, k, a, b, batch=(1,) * missing + axes, bias=bias, real=str(out.dtype))
+    return made and replace(made, strided=tuple(i for i, (spec, _) in enumerate(operands) if read[i] is spec))
+
+
+def _steps(spec: Spec, transposed: bool) -> tuple[int, int]:
+    """Strides of rows and columns; 1 where there is only one column, or one row and no other way to have a 1."""
+    (rows, columns), (row, column) = (pair[::-1] if transposed else pair for pair in (spec.shape[-2:], spec.strides[-2:]))
+    column = 1 if columns == 1 else column
+    return (1 if rows == 1 and column != 1 else row), column
+
+
+def _batches(specs: Sequence[Spec], batch: tuple[int, ...]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """The axes of a batch with as many as possible joined, and the strides of the operands along them."""
+    strides = [elementwise.broadcast_strides(spec, (*batch, *spec.shape[-2:]))[:-2] for spec in specs]
+    return elementwise.collapse(batch, strides)
+
+
 def program(
     m: int,
     n: int,
     k: int,
+    a: Matrices,
+    b: Matrices,
     *,
-    batch: int = 1,
-    a_batch: int | None = None,
-    b_batch: int | None = None,
-    transpose_a: bool = False,
-    transpose_b: bool = False,
+    batch: tuple[int, ...] = (1, 1),  # extents of the two axes
     bias: bool = False,
     real: str = "float32",
     lanes: int | None = None,
 ) -> Program | None:
-    """C[batch, m, n] = op(A) @ op(B) + bias[n] from C-contiguous inputs A, B (and bias).
-
-    A is (m, k), or (k, m) if ``transpose_a``; B is (k, n), or (n, k) if ``transpose_b``. ``a_batch`` and ``b_batch`` are the
-    distances between matrices in elements, 0 for one that all share. None if there is nothing to do for a fast kernel.
-    """
-    if real not in SIZES or min(m, n, k, batch) < 1:
+    """C[batch, m, n] = A[batch, m, k] @ B[batch, k, n] + bias[n], C in C order. None if there is nothing to do for a fast kernel."""
+    if real not in SIZES or min(m, n, k, *batch) < 1:
         return None
     size = SIZES[real]
     lanes = lanes or lanes_of(size)
-    a_batch = m * k if a_batch is None else a_batch
-    b_batch = k * n if b_batch is None else b_batch
-    if batch > 1 and b_batch == 0 and a_batch == m * k and not transpose_a:
-        batch, m, a_batch = 1, batch * m, batch * m * k
-    if n == 1 and not (transpose_a or bias):  # A times a vector: the vector times the transpose of A
-        return _dots(1, m, k, batch, b_batch, a_batch, Ref("in", 1), Ref("in", 0), False, real, lanes)
-    if transpose_b and not transpose_a and k >= DOT_DEPTH * m:
-        return _dots(m, n, k, batch, a_batch, b_batch, Ref("in", 0), Ref("in", 1), bias, real, lanes)
+    if b.batch == (0, 0) and batch[0] == 1 and a.column == 1 and a.batch[1] == m * a.row:
+        m, batch = batch[1] * m, (1, 1)
+    if n == 1 and a.column == b.row == 1 and not bias:  # A times a vector: the vector times the transpose of A
+        return _dots(1, m, k, batch, Matrices(0, 1, b.batch), Matrices(1, a.row, a.batch), Ref("in", 1), Ref("in", 0), False, real, lanes)
+    if a.column == b.row == 1 and (b.column != 1 or n == 1) and k >= DOT_DEPTH * m:
+        return _dots(m, n, k, batch, a, b, Ref("in", 0), Ref("in", 1), bias, real, lanes)
     panel = column_vectors(lanes, real) * lanes
-    a_row, a_step = (1, m) if transpose_a else (k, 1)
-    b_step, b_column = (1, k) if transpose_b else (n, 1)
     large = m * n * k >= PACK_WORK
     steps, workspace, b_source = [], 0, Ref("in", 1)
-    b_words = (b_step * size, panel * size, b_batch * size)
-    if transpose_b or (large and m > ROWS):
-        matrices = 1 if b_batch == 0 else batch
+    b_words = (b.row * size, panel * size, b.batch[0] * size, b.batch[1] * size)
+    if b.column != 1 or (large and m > ROWS):
+        outer, inner = batch if any(b.batch) else (1, 1)
         panels = _divide(n, panel)
-        workspace = matrices * panels * panel * k * size
-        words: tuple[Word, ...] = (Ref("in", 1), Ref("tmp"), n, k, b_step * size, b_column * size, b_batch * size)
+        matrix = panels * panel * k * size
+        workspace = outer * inner * matrix
+        words: tuple[Word, ...] = (
+            Ref("in", 1),
+            Ref("tmp"),
+            n,
+            k,
+            b.row * size,
+            b.column * size,
+            inner,
+            b.batch[0] * size,
+            b.batch[1] * size,
+        )
         grain = max(1, 65536 // (panel * k))
-        steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), matrices * panels, words, grain))
+        steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), outer * inner * panels, words, grain))
         b_source = Ref("tmp")
-        b_words = (panel * size, panel * k * size, panels * panel * k * size if b_batch else 0)
-    row_block, column_block = _blocks(batch, m, n, k, panel)
+        b_words = (panel * size, panel * k * size, *((inner * matrix, matrix) if any(b.batch) else (0, 0)))
+    count = batch[0] * batch[1]
+    row_block, column_block = _blocks(count, m, n, k, panel)
     depth = min(k, _divide(k, _divide(k, DEPTH)))
     pack_row = scratch = 0
-    if large and min(column_block, n) > (1 if transpose_a else 4) * panel:
+    if large and min(column_block, n) > (4 if a.column == 1 else 1) * panel:
         pack_row = (_divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
         scratch = row_block * pack_row
     words = (
         *(Ref("in", 0), b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
-        *(m, n, k),
-        *(a_row * size, a_step * size, a_batch * size),
+        *(m, n, k, batch[1]),
+        *(a.row * size, a.column * size, a.batch[0] * size, a.batch[1] * size),
         *b_words,
         *(row_block, column_block, depth),
         pack_row,
     )
-    blocks = batch * _divide(m, row_block) * _divide(n, column_block)
+    blocks = count * _divide(m, row_block) * _divide(n, column_block)
     multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
     steps.append(Step(multiply, blocks, words, 1, scratch))
-    return Program((batch * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
+    return Program((count * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
 
 
-def _dots(m, n, k, batch, a_batch, b_batch, a: Ref, b: Ref, bias: bool, real: str, lanes: int) -> Program:
-    """C[batch, m, n] = A @ B^T + bias[n] for few rows m."""
-    size, columns = SIZES[real], dot_columns(lanes, real)
-    blocks = max(1, min(_divide(TASKS, batch), batch * m * n * k // TASK_WORK))
+def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref, b_ref: Ref, bias: bool, real: str, lanes: int) -> Program:
+    """The product of few rows m with matrices whose columns are contiguous."""
+    size, columns, count = SIZES[real], dot_columns(lanes, real), batch[0] * batch[1]
+    blocks = max(1, min(_divide(TASKS, count), count * m * n * k // TASK_WORK))
     column_block = _divide(_divide(n, blocks), columns) * columns
     start = Ref("in", 2) if bias else bytes(columns * size)
-    words = (a, b, Ref("out"), start, int(bias), m, n, k, a_batch * size, b_batch * size, column_block)
+    strides = (a.row, *a.batch, b.column, *b.batch)
+    words = (a_ref, b_ref, Ref("out"), start, int(bias), m, n, k, batch[1], *(stride * size for stride in strides), column_block)
     kernel = Kernel(("gemm_dot", lanes, real), "numod.kernel.gemm_simd:dot")
-    step = Step(kernel, batch * _divide(n, column_block), words, max(1, TASK_WORK // (m * column_block * k)))
-    return Program((batch * m * n * size,), 3 if bias else 2, (step,))
+    step = Step(kernel, count * _divide(n, column_block), words, max(1, TASK_WORK // (m * column_block * k)))
+    return Program((count * m * n * size,), 3 if bias else 2, (step,))

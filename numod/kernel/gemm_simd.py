@@ -117,14 +117,16 @@ def multiply(lanes: int, real: str) -> Callable:
     panel = column_vectors(lanes, real) * lanes
 
     def kernel(begin, end, args, scratch):
-        a, b, c, bias, has_bias, m, n, k = words(args, 0, 8)
-        a_row, a_step, a_batch, b_step, b_panel, b_batch = words(args, 8, 6)
+        a, b, c, bias, has_bias, m, n, k, inner = words(args, 0, 9)
+        a_row, a_step, a_outer, a_inner, b_step, b_panel, b_outer, b_inner = words(args, 9, 8)
         # pack_row: bytes of a row of A's private copy; 0: A is read where it is
-        row_block, column_block, depth_block, pack_row = words(args, 14, 4)
+        row_block, column_block, depth_block, pack_row = words(args, 17, 4)
         row_blocks = (m + row_block - 1) // row_block
         column_blocks = (n + column_block - 1) // column_block
         for block in range(begin, end):
             batch = block // (row_blocks * column_blocks)
+            a_matrix = a + batch // inner * a_outer + batch % inner * a_inner
+            b_matrix = b + batch // inner * b_outer + batch % inner * b_inner
             i0 = block // column_blocks % row_blocks * row_block
             j0 = block % column_blocks * column_block
             height, j1 = min(row_block, m - i0), min(column_block, n - j0)
@@ -132,7 +134,7 @@ def multiply(lanes: int, real: str) -> Callable:
             for chunk in range((k + depth_block - 1) // depth_block):
                 p = chunk * depth_block
                 depth = min(depth_block, k - p)
-                block_a, block_row, block_step = a + batch * a_batch + i0 * a_row + p * a_step, a_row, a_step
+                block_a, block_row, block_step = a_matrix + i0 * a_row + p * a_step, a_row, a_step
                 if pack_row:
                     if a_step == size:
                         copy_rows((block_a, a_row, scratch, pack_row, height, depth))
@@ -149,7 +151,7 @@ def multiply(lanes: int, real: str) -> Callable:
                     level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
                     width = min(lanes << level, j1 - j)
                     column = j0 + j
-                    b_here = b + batch * b_batch + column // panel * b_panel + column % panel * size + p * b_step
+                    b_here = b_matrix + column // panel * b_panel + column % panel * size + p * b_step
                     c_here = c + ((batch * m + i0) * n + column) * size
                     start, start_row = (c_here, n * size) if p else (bias, 0)
                     if has_bias and not p:
@@ -186,12 +188,12 @@ def pack(lanes: int, real: str) -> Callable:
     panel = column_vectors(lanes, real) * lanes
 
     def kernel(begin, end, args, scratch):
-        b, packed, n, k, b_step, b_column, b_batch = words(args, 0, 7)
+        b, packed, n, k, b_step, b_column, inner, b_outer, b_inner = words(args, 0, 9)
         panels = (n + panel - 1) // panel
         for index in range(begin, end):
-            j = index % panels * panel
+            batch, j = index // panels, index % panels * panel
             width = min(panel, n - j)
-            source = b + index // panels * b_batch + j * b_column
+            source = b + batch // inner * b_outer + batch % inner * b_inner + j * b_column
             target = packed + index * (k * panel * size)
             if b_column == size:
                 copy_rows((source, b_step, target, panel * size, k, width))
@@ -253,14 +255,16 @@ def dot(lanes: int, real: str) -> Callable:
     tile = family(f"gemm_dots.{lanes}{real}", 9, tiles)
 
     def kernel(begin, end, args, scratch):
-        a, b, c, bias, has_bias, m, n, k = words(args, 0, 8)
-        a_batch, b_batch, column_block = words(args, 8, 3)
+        a, b, c, bias, has_bias, m, n, k, inner = words(args, 0, 9)
+        a_row, a_outer, a_inner, b_row, b_outer, b_inner, column_block = words(args, 9, 7)
         wide = 1 if n >= columns else 0
         column_step = columns if wide else 1
         column_blocks = (n + column_block - 1) // column_block
         row_tiles = (m + DOT_ROWS - 1) // DOT_ROWS
         for block in range(begin, end):
             batch, j0 = block // column_blocks, block % column_blocks * column_block
+            a_matrix = a + batch // inner * a_outer + batch % inner * a_inner
+            b_matrix = b + batch // inner * b_outer + batch % inner * b_inner
             for start in range(j0, min(j0 + column_block, n), column_step):
                 j = min(start, n - column_step)  # the last tile may overlap the one before it
                 i = 0
@@ -269,10 +273,10 @@ def dot(lanes: int, real: str) -> Callable:
                     tile(
                         (
                             2 * (count - 1) + wide,
-                            a + batch * a_batch + i * k * size,
-                            k * size,
-                            b + batch * b_batch + j * k * size,
-                            k * size,
+                            a_matrix + i * a_row,
+                            a_row,
+                            b_matrix + j * b_row,
+                            b_row,
                             c + ((batch * m + i) * n + j) * size,
                             n * size,
                             bias + has_bias * j * size,

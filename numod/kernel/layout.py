@@ -48,8 +48,8 @@ def contiguous(inputs: Sequence[Spec], first: int = 0) -> tuple[list[Step], list
 
 
 def on_contiguous(inputs: Sequence[Spec], program: Program) -> Program:
-    """``program``, which was made for C-contiguous inputs, on inputs of any strides."""
-    steps, where, extra = contiguous(inputs)
+    """``program``, which was made for inputs that are C-contiguous but for its ``strided`` ones, on inputs of any strides."""
+    steps, where, extra = contiguous([spec.like() if i in program.strided else spec for i, spec in enumerate(inputs)])
     if not steps:
         return program
 

@@ -59,3 +59,4 @@ class Program:
     n_in: int
     steps: tuple[Step, ...]
     workspace: int = 0  # bytes shared by the steps, addressed with Ref("tmp", 0, offset)
+    strided: tuple[int, ...] = ()  # inputs that are read with the strides they have, where a fast twin reads others in C order

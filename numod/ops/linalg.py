@@ -103,10 +103,7 @@ def matmul(b, i, j, x, y, depth, transpose_a, transpose_b):
 
 @matmul.fast("cpu")
 def _matmul_gemm(specs, attrs, outputs):
-    m, n, k = _sizes(*specs, **attrs)
-    batch = math.prod(outputs[0].shape[:-2])
-    a_batch, b_batch = (0 if math.prod(spec.shape[:-2]) == 1 else math.prod(spec.shape[-2:]) for spec in specs)
-    return gemm.program(m, n, k, batch=batch, a_batch=a_batch, b_batch=b_batch, real=str(outputs[0].dtype), **attrs)
+    return gemm.matmul(*specs, *outputs, **attrs)
 
 
 def _linear_infer(x: Spec, weight: Spec, bias: Spec):
@@ -146,5 +143,4 @@ def linear(i, j, x, weight, bias):
 
 @linear.fast("cpu")
 def _linear_gemm(specs, attrs, outputs):
-    (m, k), n = specs[0].shape, specs[1].shape[0]
-    return gemm.program(m, n, k, transpose_b=True, bias=True, real=str(outputs[0].dtype))
+    return gemm.matmul(*specs[:2], *outputs, transpose_b=True, bias=True)
