@@ -1,9 +1,9 @@
 """Matrix products on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `gemm_simd`.
 
-C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. Operands may be strided, if either their
-rows or their columns have no gaps. B is read where it is, or repacked into panels first when it is transposed or large; a block copies its part
-of A when that is worth it. Few rows times the transpose of B, and a matrix times a vector, are dot products without any copy. Every element of C is summed in one
-fixed order that depends on the shapes only, not on the blocks.
+C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. Operands may be strided, if either
+their rows or their columns have no gaps. B is read where it is, or repacked into panels first when it is transposed or large; a block
+copies its part of A when that is worth it. Few rows times the transpose of B, and a matrix times a vector, are dot products without any
+copy. Every element of C is summed in one fixed order that depends on the shapes only, not on the blocks.
 """
 
 from __future__ import annotations
