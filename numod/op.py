@@ -17,6 +17,7 @@ from .tensor import Tensor, _new
 
 TABLE: dict[str, Op] = {}
 _LIMIT = 16384  # plans kept for an op
+watch: Callable[[Op, tuple, Plan], None] | None = None  # while a profile is made: sees an op's attributes and each plan that is new
 _GIVEN = {"g", "out", "out_spec", "index", "inputs", "memo"}  # what a gradient rule may ask for beside the op's arguments
 
 
@@ -201,6 +202,8 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
     if len(op.plans) >= _LIMIT:
         op.plans.clear()
     op.plans[key] = plan
+    if watch is not None:
+        watch(op, attrs, plan)
     return plan
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from safetensors import SafetensorError, numpy as safetensors
 
-from . import pickles
+from . import files, pickles
 from .device import as_device
 from .errors import DeviceError, DTypeError
 from .tensor import Parameter, Tensor
@@ -61,19 +61,9 @@ def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, 
         f.write(header)
         f.write(body)
         return
-    path = os.path.realpath(f)
-    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(header)
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    with files.replacing(f) as file:
+        file.write(header)
+        file.write(body)
 
 
 def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pickle_module: None = None) -> Any:

@@ -15,7 +15,7 @@ ROOT = Path(numod.__file__).parent
 
 # Rooms from the ground up; a file may import its own room and those on lines above.
 ROOMS = """
-    errors
+    errors files
     config dtype device logger version
     spec
     kernel

@@ -1,5 +1,5 @@
 """Tools around models."""
 
-from . import bn_fusion, dlpack, module_stats
+from . import bn_fusion, dlpack, module_stats, profiler
 
-__all__ = ["bn_fusion", "dlpack", "module_stats"]
+__all__ = ["bn_fusion", "dlpack", "module_stats", "profiler"]
