@@ -41,6 +41,27 @@ LAYERS = [
     (M.LayerNorm(4), "LayerNorm(normalized_shape=(4,), eps=1e-05, affine=True)", {"bias": (4,), "weight": (4,)}),
     (M.LayerNorm((4, 3), affine=False), "LayerNorm(normalized_shape=(4, 3), eps=1e-05, affine=False)", {}),
     (M.GroupNorm(2, 4), "GroupNorm(groups=2, channels=4, eps=1e-05, affine=True)", {"bias": (4,), "weight": (4,)}),
+    (
+        M.SyncBatchNorm(3, 0.1),
+        "SyncBatchNorm(3, eps=0.1, momentum=0.9, affine=True, track_running_stats=True)",
+        dict.fromkeys(["bias", "running_mean", "running_var", "weight"], (1, 3, 1, 1)),
+    ),
+    (
+        M.GeneralNorm((4, 3), (1, 3)),
+        "GeneralNorm(normalized_shape=(4, 3), normalized_axis=(1, 3), eps=1e-05, affine=True)",
+        {"bias": (4, 3), "weight": (4, 3)},
+    ),
+    (M.LocalResponseNorm(), "LocalResponseNorm()", {}),
+    (
+        M.ConvTranspose3d(4, 6, 3, stride=2, groups=2),
+        "ConvTranspose3d(4, 6, kernel_size=(3, 3, 3), stride=(2, 2, 2), groups=2)",
+        {"bias": (1, 6, 1, 1, 1), "weight": (2, 2, 3, 3, 3, 3)},
+    ),
+    (M.AdaptiveAvgPool2d(2), "AdaptiveAvgPool2d()", {}),
+    (M.AdaptiveMaxPool2d((2, 3)), "AdaptiveMaxPool2d()", {}),
+    (M.SlidingWindow(2), "SlidingWindow()", {}),
+    (M.SlidingWindowTranspose(3, 2), "SlidingWindowTranspose()", {}),
+    (M.PixelShuffle(2), "PixelShuffle()", {}),
     (M.Dropout(0.3), "Dropout(drop_prob=0.3)", {}),
     (M.Embedding(3, 4), "Embedding()", {"weight": (3, 4)}),
     (M.ReLU(), "ReLU()", {}),
@@ -134,6 +155,29 @@ def test_batch_norm_1d_takes_vectors_and_sequences():
         layer(nm.Tensor(array(3, 4)))
 
 
+def test_sync_batch_norm_is_batch_norm_in_one_process():
+    x = nm.Tensor(array(4, 3, 5, 6) * 3 + 1)
+    alone, together = M.BatchNorm2d(3), M.SyncBatchNorm(3)
+    np.testing.assert_array_equal(together(x).numpy(), alone(x).numpy())
+    np.testing.assert_array_equal(together.running_var.numpy(), alone.running_var.numpy())
+    with pytest.raises(ValueError, match=r"SyncBatchNorm: input must have 2 or 3 or 4 axes and 3 channels, got shape \(3, 5, 6\)"):
+        together(x[0])
+
+
+def test_general_norm_names_the_sides_that_do_not_fit():
+    message = "GeneralNorm: input must have sides (4, 3) along axes (1, 3), got shape (2, 4, 3, 5)"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        M.GeneralNorm((4, 3), (1, 3))(nm.Tensor(array(2, 4, 3, 5)))
+
+
+def test_transposed_convolutions_of_volumes_pass_their_settings_on():
+    x = nm.Tensor(array(2, 4, 3, 2, 3))
+    layer = M.ConvTranspose3d(4, 6, (3, 2, 1), stride=(2, 1, 3), padding=(1, 0, 0), output_padding=(1, 0, 2), dilation=(1, 2, 1), groups=2)
+    layer.bias += 1
+    expected = F.conv_transpose3d(x, layer.weight, layer.bias, (2, 1, 3), (1, 0, 0), (1, 0, 2), (1, 2, 1), 2)
+    np.testing.assert_array_equal(layer(x).numpy(), expected.numpy())
+
+
 def test_layer_and_group_norm():
     x = array(2, 4, 3, 5) * 2 + 1
     y = M.LayerNorm((3, 5))(nm.Tensor(x)).numpy()
@@ -182,6 +226,10 @@ REFUSED = [
     (lambda: M.Conv1d(4, 4, "3"), "Conv1d: kernel_size must be an int, got '3'"),
     (lambda: M.Conv2d(4, 4, 3, padding_mode="foo"), "padding_mode must be one of ['zeros', 'reflect', 'replicate'], got 'foo'"),
     (lambda: M.GroupNorm(3, 4), "GroupNorm: num_channels must be a multiple of num_groups=3, got 4"),
+    (lambda: M.GeneralNorm(), "GeneralNorm: normalized_shape is needed if affine, got None"),
+    (lambda: M.GeneralNorm(4, 1), "GeneralNorm: normalized_shape must be a tuple, a list or None, got 4"),
+    (lambda: M.GeneralNorm((4, 3), 1), "normalized_shape must have a side for each of the axes [1], got (4, 3)"),
+    (lambda: M.SyncBatchNorm(3, freeze=True, track_running_stats=False), "SyncBatchNorm: freeze=True needs running statistics"),
     (lambda: M.Dropout(1.5), "Dropout: drop_prob must be at least 0 and less than 1, got 1.5"),
     (lambda: M.Embedding(3, 4, padding_idx=1), "Embedding: padding_idx must be None, got 1"),
     (lambda: M.Embedding(3, 4, initial_weight=nm.Parameter(array(2, 4))), "initial_weight must have shape (3, 4), got (2, 4)"),

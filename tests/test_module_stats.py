@@ -21,6 +21,9 @@ COUNTS = [
     (lambda: M.Linear(4, 3, bias=False), (2, 5, 4), (48, 12, 120, 120, 30)),
     (lambda: M.GroupNorm(2, 4), (1, 4, 5, 5), (32, 8, 700, 400, 100)),
     (lambda: M.LayerNorm(5), (2, 5), (40, 10, 70, 40, 10)),
+    (lambda: M.SyncBatchNorm(4, affine=False), (1, 4, 5, 5), (0, 0, 700, 400, 100)),
+    (lambda: M.AdaptiveAvgPool2d(2), (1, 4, 5, 5), (0, 0, 16, 64, 16)),
+    (lambda: M.AdaptiveMaxPool2d((2, 3)), (1, 4, 5, 6), (0, 0, 24, 96, 24)),
     (lambda: M.ConvRelu2d(4, 6, 3), (1, 4, 5, 5), (888, 222, 1998, 216, 54)),
     (lambda: M.ConvBn2d(4, 6, 3), (1, 4, 5, 5), (936, 234, 2376, 432, 108)),
 ]
@@ -29,6 +32,13 @@ COUNTS = [
 @pytest.mark.parametrize(("make", "shape", "want"), COUNTS, ids=[str(want[2]) for *_, want in COUNTS])
 def test_counts(make, shape, want):
     assert module_stats(M.Sequential(make()), input_shapes=[shape], logging_to_stdout=False)[0] == want
+
+
+def test_counts_of_layers_that_megengine_leaves_out():
+    volumes = module_stats(M.ConvTranspose3d(4, 6, 3), input_shapes=(1, 4, 3, 3, 3), logging_to_stdout=False)[0]
+    assert volumes == (2616, 654, 4 * 27 * 6 * 27 + 750, 3000, 750)
+    norm = module_stats(M.GeneralNorm((4, 5), (1, 2)), input_shapes=(1, 4, 5, 5), logging_to_stdout=False)[0]
+    assert norm == (160, 40, 700, 400, 100)
 
 
 class Net(M.Module):

@@ -3,9 +3,9 @@
 from . import init
 from .activation import GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax
 from .batch_matmul_activation import BatchMatMulActivation
-from .batchnorm import BatchNorm1d, BatchNorm2d
+from .batchnorm import BatchNorm1d, BatchNorm2d, SyncBatchNorm
 from .conv import Conv1d, Conv2d, Conv3d
-from .conv_transpose import ConvTranspose2d
+from .conv_transpose import ConvTranspose2d, ConvTranspose3d
 from .dropout import Dropout
 from .elemwise import Elemwise
 from .embedding import Embedding
@@ -26,16 +26,19 @@ from .fused import (
 from .identity import Identity
 from .linear import Linear
 from .module import HookHandler, Module
-from .normalization import GroupNorm, InstanceNorm, LayerNorm
+from .normalization import GeneralNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from .padding import Pad
-from .pooling import AvgPool2d, MaxPool2d
+from .pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .sequential import Sequential
+from .windows import PixelShuffle, SlidingWindow, SlidingWindowTranspose
 
 __all__ = [
     "GELU",
     "LSTM",
     "RNN",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "AvgPool2d",
     "BatchMatMulActivation",
     "BatchNorm1d",
@@ -48,6 +51,7 @@ __all__ = [
     "ConvBnRelu2d",
     "ConvRelu2d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "ConvTransposeBn2d",
     "ConvTransposeBnRelu2d",
     "ConvTransposeRelu2d",
@@ -55,6 +59,7 @@ __all__ = [
     "Dropout",
     "Elemwise",
     "Embedding",
+    "GeneralNorm",
     "GroupNorm",
     "HookHandler",
     "Identity",
@@ -66,16 +71,21 @@ __all__ = [
     "LinearBn1d",
     "LinearBnRelu1d",
     "LinearRelu",
+    "LocalResponseNorm",
     "MaxPool2d",
     "Module",
     "PReLU",
     "Pad",
+    "PixelShuffle",
     "QuantStub",
     "RNNCell",
     "ReLU",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SlidingWindow",
+    "SlidingWindowTranspose",
     "Softmax",
+    "SyncBatchNorm",
     "init",
 ]

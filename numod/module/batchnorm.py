@@ -119,3 +119,30 @@ class BatchNorm2d(_BatchNorm):
     """
 
     ranks = (4,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """`BatchNorm2d` with the statistics of the batches of all processes of ``group``; numod has one process, whose batch is all there is.
+
+    Shape: (N, C), (N, C, L) or (N, C, H, W) -> the same. All else is as in `BatchNorm2d`.
+
+    >>> import numod.functional as F, numod.module as M
+    >>> M.SyncBatchNorm(3)(F.ones((4, 3, 2, 2))).shape
+    (4, 3, 2, 2)
+    """
+
+    ranks = (2, 3, 4)
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.9,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        freeze: bool = False,
+        group: object = None,
+        name: str | None = None,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, freeze, name)
+        self.group = group

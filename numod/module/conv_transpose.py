@@ -72,3 +72,41 @@ class ConvTranspose2d(_ConvTranspose):
             self.conv_mode,
             self.compute_mode,
         )
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution of volumes, see :func:`numod.functional.conv_transpose3d`.
+
+    Shape: (N, in_channels, D, H, W) -> (N, out_channels, D', H', W').
+    Parameters: weight (in_channels, out_channels, kd, kh, kw), or with groups
+    (groups, in_channels / groups, out_channels / groups, kd, kh, kw), drawn from a normal distribution of deviation
+    ``1 / sqrt(in_channels * kd * kh * kw)``; bias (1, out_channels, 1, 1, 1), zeros, or None with ``bias=False``.
+
+    >>> import numod.functional as F, numod.module as M
+    >>> M.ConvTranspose3d(3, 8, 3, stride=2, padding=1, output_padding=1)(F.ones((2, 3, 4, 5, 6))).shape
+    (2, 8, 8, 10, 12)
+    """
+
+    axes = 3
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        output_padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        name: str | None = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, name=name)
+
+    def _fan_in(self) -> int:
+        return self.in_channels
+
+    def forward(self, x):
+        """The transposed convolution of ``x`` with the weight, plus the bias."""
+        return F.conv_transpose3d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.dilation, self.groups)

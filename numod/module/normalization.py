@@ -1,11 +1,14 @@
-"""Normalization within one sample: over trailing axes, or over groups of channels."""
+"""Normalization over trailing or any other axes, over groups of channels, and over neighbouring channels."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from .. import functional as F
 from ..errors import check
+from ..functional.norm import AxesError
 from ..tensor import Parameter
 from . import init
 from .module import Module
@@ -108,3 +111,77 @@ class InstanceNorm(_Norm):
 
     def _module_info_string(self) -> str:
         return f"channels={self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class GeneralNorm(_Norm):
+    """Normalize any axes to mean 0 and variance 1, then scale and shift, see :func:`numod.functional.general_norm`.
+
+    Shape: any -> the same.
+    normalized_axis: the axes, in order. normalized_shape: the sides of the input along them, which may be left out with ``affine=False``.
+    Parameters: weight and bias of shape ``normalized_shape``, or None with ``affine=False``.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.GeneralNorm((2,), 0, eps=0.0)(nm.Tensor([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
+    """
+
+    _flat_state = False
+
+    def __init__(
+        self,
+        normalized_shape: Sequence[int] | None = None,
+        normalized_axis: int | Sequence[int] = 0,
+        eps: float = 1e-5,
+        affine: bool = True,
+        name: str | None = None,
+    ):
+        if normalized_shape is not None and not isinstance(normalized_shape, (tuple, list)):
+            raise AxesError(f"GeneralNorm: normalized_shape must be a tuple, a list or None, got {normalized_shape!r}")
+        if affine and normalized_shape is None:
+            raise AxesError("GeneralNorm: normalized_shape is needed if affine, got None")
+        axes = [normalized_axis] if isinstance(normalized_axis, int) else normalized_axis
+        if normalized_shape is not None and len(axes) != len(normalized_shape):
+            raise AxesError(f"GeneralNorm: normalized_shape must have a side for each of the axes {axes}, got {normalized_shape}")
+        super().__init__(tuple(normalized_shape or ()), eps, affine, name)
+        self.normalized_shape = normalized_shape
+        self.normalized_axis = axes
+
+    def forward(self, x):
+        """``x`` normalized, scaled and shifted."""
+        if self.normalized_shape is not None:
+            sides = [x.shape[axis] for axis in self.normalized_axis if -x.ndim <= axis < x.ndim]
+            fits = sides == list(self.normalized_shape)
+            check(
+                fits,
+                "GeneralNorm: input must have sides {} along axes {}, got shape {}",
+                self.normalized_shape,
+                self.normalized_axis,
+                x.shape,
+            )
+        return F.general_norm(x, self.normalized_axis, self.affine, self.weight, self.bias, self.eps)
+
+    def _module_info_string(self) -> str:
+        shape, axes = self.normalized_shape, self.normalized_axis
+        return f"normalized_shape={shape}, normalized_axis={axes}, eps={self.eps}, affine={self.affine}"
+
+
+class LocalResponseNorm(Module):
+    """Divide each value by what its neighbours in other channels amount to (Krizhevsky et al., 2012), see :func:`numod.functional.local_response_norm`.
+
+    Shape: (N, C, H, W) -> the same. kernel_size: how many channels, an odd number.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.LocalResponseNorm(1, k=0.0, alpha=1.0, beta=0.5)(nm.Tensor([[[[3.0, -4.0]]]])).tolist()
+    [[[[1.0, -1.0]]]]
+    """
+
+    def __init__(self, kernel_size: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, name: str | None = None):
+        super().__init__(name=name)
+        self.kernel_size = kernel_size
+        self.k = k
+        self.alpha = alpha
+        self.beta = beta
+
+    def forward(self, x):
+        """``x`` divided."""
+        return F.local_response_norm(x, self.kernel_size, self.k, self.alpha, self.beta)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import functional as F
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -66,3 +69,39 @@ class AvgPool2d(_Pool2d):
 
     def _module_info_string(self) -> str:
         return f"{super()._module_info_string()}, mode={self.mode}"
+
+
+class _AdaptivePool2d(Module):
+    def __init__(self, oshp: int | Sequence[int] | Tensor, name: str | None = None):
+        super().__init__(name=name)
+        self.oshp = oshp
+
+
+class AdaptiveMaxPool2d(_AdaptivePool2d):
+    """The largest value in each of ``oshp`` windows that cover the image, see :func:`numod.functional.adaptive_max_pool2d`.
+
+    Shape: (N, C, H, W) -> (N, C, *oshp). oshp: rows and columns of the result, or one number for both.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.AdaptiveMaxPool2d((1, 2))(nm.Tensor([[[[1.0, 2.0, 3.0, 4.0]]]])).tolist()
+    [[[[2.0, 4.0]]]]
+    """
+
+    def forward(self, x):
+        """The largest value of each window of ``x``."""
+        return F.adaptive_max_pool2d(x, self.oshp)
+
+
+class AdaptiveAvgPool2d(_AdaptivePool2d):
+    """The mean of each of ``oshp`` windows that cover the image, see :func:`numod.functional.adaptive_avg_pool2d`.
+
+    Shape: (N, C, H, W) -> (N, C, *oshp). oshp: rows and columns of the result, or one number for both.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.AdaptiveAvgPool2d(1)(nm.Tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).tolist()
+    [[[[2.5]]]]
+    """
+
+    def forward(self, x):
+        """The mean of each window of ``x``."""
+        return F.adaptive_avg_pool2d(x, self.oshp)

@@ -50,7 +50,7 @@ def module_stats(
     inputs: one input, or several. input_shapes: instead, the shape of one input of zeros, or a list of shapes.
     cal_params, cal_flops, cal_activations: what to count. logging_to_stdout: log it as tables. bar_length_max: of the bars in them.
 
-    Counted are convolutions (a multiplication and an addition as one operation, biases as one more), fully connected layers, pooling and
+    Counted are convolutions (a multiplication and an addition as one operation, biases as one more), fully connected layers, pooling (adaptive: 1 for each result) and
     normalizations (7 for each element), as in MegEngine; the activations are these layers' outputs.
 
     >>> import numod.module as M
@@ -133,9 +133,10 @@ def _pool(layer: Any, x: Tensor, y: Tensor) -> int:
 _COUNTS: dict[type, Callable[[Any, Tensor, Tensor], int]] = {
     _Conv: _conv,
     M.Linear: lambda layer, x, y: y.size * layer.in_features + (layer.out_features if layer.bias is not None else 0),
-    **dict.fromkeys((M.BatchNorm1d, M.BatchNorm2d, M.GroupNorm, M.InstanceNorm, M.LayerNorm), _norm),
-    M.MaxPool2d: _pool,
-    M.AvgPool2d: _pool,
+    **dict.fromkeys((M.BatchNorm1d, M.BatchNorm2d, M.SyncBatchNorm), _norm),
+    **dict.fromkeys((M.GeneralNorm, M.GroupNorm, M.InstanceNorm, M.LayerNorm), _norm),
+    **dict.fromkeys((M.MaxPool2d, M.AvgPool2d), _pool),
+    **dict.fromkeys((M.AdaptiveMaxPool2d, M.AdaptiveAvgPool2d), lambda layer, x, y: y.size),
 }
 
 
