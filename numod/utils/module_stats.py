@@ -50,8 +50,8 @@ def module_stats(
     inputs: one input, or several. input_shapes: instead, the shape of one input of zeros, or a list of shapes.
     cal_params, cal_flops, cal_activations: what to count. logging_to_stdout: log it as tables. bar_length_max: of the bars in them.
 
-    Counted are convolutions (a multiplication and an addition as one operation, biases as one more), fully connected layers, pooling (adaptive: 1 for each result) and
-    normalizations (7 for each element), as in MegEngine; the activations are these layers' outputs.
+    Counted are convolutions (a multiplication and an addition as one operation, biases as one more), fully connected layers, pooling
+    (adaptive: 1 for each result) and normalizations (7 for each element), as in MegEngine; the activations are these layers' outputs.
 
     >>> import numod.module as M
     >>> total, rows = module_stats(M.Linear(3, 2), input_shapes=(1, 3), logging_to_stdout=False)
