@@ -21,12 +21,18 @@ COUNTS = [
     (lambda: M.Linear(4, 3, bias=False), (2, 5, 4), (48, 12, 120, 120, 30)),
     (lambda: M.GroupNorm(2, 4), (1, 4, 5, 5), (32, 8, 700, 400, 100)),
     (lambda: M.LayerNorm(5), (2, 5), (40, 10, 70, 40, 10)),
+    (lambda: M.LocalConv2d(4, 6, 5, 5, 3, groups=2), (1, 4, 5, 5), (3888, 972, 972, 216, 54)),
     (lambda: M.SyncBatchNorm(4, affine=False), (1, 4, 5, 5), (0, 0, 700, 400, 100)),
     (lambda: M.AdaptiveAvgPool2d(2), (1, 4, 5, 5), (0, 0, 16, 64, 16)),
     (lambda: M.AdaptiveMaxPool2d((2, 3)), (1, 4, 5, 6), (0, 0, 24, 96, 24)),
     (lambda: M.ConvRelu2d(4, 6, 3), (1, 4, 5, 5), (888, 222, 1998, 216, 54)),
     (lambda: M.ConvBn2d(4, 6, 3), (1, 4, 5, 5), (936, 234, 2376, 432, 108)),
 ]
+
+
+def test_counts_of_a_layer_of_several_inputs():
+    inputs = [np.zeros((1, channels, side, side), np.float32) for channels, side in ((4, 5), (18, 3), (9, 3))]
+    assert module_stats(M.DeformableConv2d(4, 6, 3), inputs, logging_to_stdout=False)[0] == (888, 222, 1998, 216, 54)
 
 
 @pytest.mark.parametrize(("make", "shape", "want"), COUNTS, ids=[str(want[2]) for *_, want in COUNTS])
@@ -37,6 +43,10 @@ def test_counts(make, shape, want):
 def test_counts_of_layers_that_megengine_leaves_out():
     volumes = module_stats(M.ConvTranspose3d(4, 6, 3), input_shapes=(1, 4, 3, 3, 3), logging_to_stdout=False)[0]
     assert volumes == (2616, 654, 4 * 27 * 6 * 27 + 750, 3000, 750)
+    regions = np.zeros((1, 5, 5), np.int32)
+    inputs = [np.zeros((1, 4, 5, 5), np.float32), regions, regions]
+    by_region = module_stats(M.RegionRestrictedConv(4, 6, 3, groups=2, padding=1), inputs, logging_to_stdout=False)[0]
+    assert by_region == (456, 114, 150 * 18 + 150, 600, 150)
     norm = module_stats(M.GeneralNorm((4, 5), (1, 2)), input_shapes=(1, 4, 5, 5), logging_to_stdout=False)[0]
     assert norm == (160, 40, 700, 400, 100)
 

@@ -6,6 +6,7 @@ from .batch_matmul_activation import BatchMatMulActivation
 from .batchnorm import BatchNorm1d, BatchNorm2d, SyncBatchNorm
 from .conv import Conv1d, Conv2d, Conv3d
 from .conv_transpose import ConvTranspose2d, ConvTranspose3d
+from .deformable import DeformableConv2d, DeformablePSROIPooling
 from .dropout import Dropout
 from .elemwise import Elemwise
 from .embedding import Embedding
@@ -25,6 +26,7 @@ from .fused import (
 )
 from .identity import Identity
 from .linear import Linear
+from .local_conv import LocalConv2d, RegionRestrictedConv
 from .module import HookHandler, Module
 from .normalization import GeneralNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from .padding import Pad
@@ -55,6 +57,8 @@ __all__ = [
     "ConvTransposeBn2d",
     "ConvTransposeBnRelu2d",
     "ConvTransposeRelu2d",
+    "DeformableConv2d",
+    "DeformablePSROIPooling",
     "DequantStub",
     "Dropout",
     "Elemwise",
@@ -71,6 +75,7 @@ __all__ = [
     "LinearBn1d",
     "LinearBnRelu1d",
     "LinearRelu",
+    "LocalConv2d",
     "LocalResponseNorm",
     "MaxPool2d",
     "Module",
@@ -80,6 +85,7 @@ __all__ = [
     "QuantStub",
     "RNNCell",
     "ReLU",
+    "RegionRestrictedConv",
     "Sequential",
     "SiLU",
     "Sigmoid",

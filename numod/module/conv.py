@@ -91,7 +91,7 @@ class _Conv(Module):
         """The input and the padding that is left to the convolution: all of it, unless it is not with zeros."""
         if self.padding_mode == "zeros":
             return x, self.padding
-        widths = ((0, 0), (0, 0), *((side, side) for side in self._sides(self.padding)))
+        widths = (*[(0, 0)] * (x.ndim - self.axes), *((side, side) for side in self._sides(self.padding)))
         return F.pad(x, widths, mode=_PADDING_MODES[self.padding_mode]), self._per_axis("padding", 0)
 
     def _module_info_string(self) -> str:

@@ -66,6 +66,40 @@ TRANSPOSED = [
     "ConvTranspose3d(4, 3, (3, 2, 1), 2, 1, 0, (1, 2, 1), bias=False)",
     "ConvTranspose3d(4, 3, (1, 2, 2), (1, 2, 3), (0, 1, 0))",
 ]
+DEFORMABLE = (
+    LEARN
+    + SAY
+    + """
+x = f32(2, 4, 4, 3)
+o = f32(2, 18, 4, 3, seed=1)
+m = pos(2, 9, 4, 3, seed=2)
+rois = Tensor(np.array([[0, 0, 1, 2, 3], [1, 1, 0, 3, 2]], "float32"))
+t = f32(2, 2, 3, 3, seed=3)
+"""
+)
+REGIONS = (
+    LEARN
+    + SAY
+    + """
+x = f32(2, 4, 4, 3)
+r = flags(2, 4, 3, seed=6).astype("int32")
+u = flags(2, 4, 3, seed=6).astype("uint8")
+s = flags(2, 2, 1, seed=7).astype("int32")
+q = flags(2, 2, 2, seed=7).astype("int32")
+"""
+)
+DEFORMABLES = ["DeformableConv2d(4, 6, 3, padding=1)", "DeformableConv2d(4, 2, 3, 1, 1, groups=2, bias=False)"]
+LOCALS = [
+    "LocalConv2d(4, 6, 4, 3, 2)",
+    "LocalConv2d(4, 2, 4, 3, (3, 2), (2, 1), (1, 0))",
+    "LocalConv2d(4, 2, 4, 3, 3, 2, 1, groups=2)",
+]
+REGION_CONVS = [
+    ("RegionRestrictedConv(4, 2, 3, 1, padding=1)", "r, r"),
+    ("RegionRestrictedConv(4, 4, 3, 4, padding=1)", "u, u"),
+    ("RegionRestrictedConv(4, 2, (3, 2), 2, False)", "r, q"),
+    ("RegionRestrictedConv(4, 2, 2, dilation=2)", "r, s"),
+]
 
 CASES = [
     group(
@@ -132,6 +166,75 @@ CASES = [
             "fill(M.ConvTranspose3d(4, 6, 2, groups=2))(x)",
             "groups work",
             gives="m = fill(M.ConvTranspose3d(4, 6, 2, groups=2)); F.conv_transpose3d(x, m.weight, m.bias, groups=2)",
+        ),
+        rtol=2e-4,
+        atol=2e-5,
+    ),
+    group(
+        "deformable layers that learn",
+        DEFORMABLE,
+        [f"learn(M.{layer}, x, o, m)" for layer in DEFORMABLES],
+        [f"inside(M.{layer})" for layer in [*DEFORMABLES, "DeformableConv2d(4, 6, (3, 2), 2, (1, 0), (2, 1), 2)"]],
+        """
+        learn(M.DeformableConv2d(4, 2, (3, 2), (2, 1), 1), x, o[:, :12, :2], m[:, :6, :2])
+        M.DeformablePSROIPooling(True, 3, 3, 3, 2, 0.5)(x, rois, t)
+        M.DeformablePSROIPooling(False, 3, 3, 3, 2, 1.0, 0.3)(x, rois, t)
+        inside(M.DeformablePSROIPooling(False, 3, 3, 3, 2, 0.5))
+        say(M.DeformablePSROIPooling(False, 3, 3, 2, 2, 0.5, name='a'), 'no_trans part_size pooled_h pooled_w sample_per_part spatial_scale trans_std name')
+        say(M.DeformableConv2d(4, 6, 3, 2, 1, name='a'), 'kernel_size stride padding dilation groups conv_mode compute_mode name')
+        M.DeformableConv2d(4, 6, 3, groups=4)
+        M.DeformableConv2d(4, 6, 3, padding_mode='reflect')
+        M.DeformableConv2d(4, 6, 3)(x, o, m)
+        M.DeformableConv2d(4, 6, 3, padding=1)(x, o, o)
+        M.DeformableConv2d(4, 6, 3, padding=1)(x)
+        abs(float(np.std(M.DeformableConv2d(80, 40, 3, groups=2).weight.numpy())) * 720 ** 0.5 - 1) < 0.03
+    """,
+        grads="x o m t",
+        rtol=2e-4,
+        atol=2e-5,
+    ),
+    group(
+        "convolutions by place and region that learn",
+        REGIONS,
+        [f"learn(M.{layer}, x)" for layer in LOCALS],
+        [f"inside(M.{layer})" for layer in LOCALS],
+        [f"learn(M.{layer}, x, {regions})" for layer, regions in REGION_CONVS],
+        [f"inside(M.{layer})" for layer, _ in REGION_CONVS],
+        """
+        say(M.LocalConv2d(4, 6, 7, 8, 3, name='a'), 'input_height input_width kernel_size stride padding dilation groups bias conv_mode name')
+        say(M.RegionRestrictedConv(4, 6, 3, 2, name='a'), 'in_channels kernel_size stride padding dilation groups conv_mode padding_mode name')
+        isinstance(M.LocalConv2d(4, 6, 4, 3, 2), M.Conv2d)
+        M.LocalConv2d(4, 6, 4, 3, 5)
+        M.LocalConv2d(4, 6, 4, 3, 2, groups=4)
+        M.LocalConv2d(4, 6, 4, 3, 2)(x[:, :2])
+        M.RegionRestrictedConv(4, 6, 3, 4)
+        M.RegionRestrictedConv(4, 6, 3, 2, padding=1, padding_mode='foo')(x, r, r)
+        M.RegionRestrictedConv(4, 6, 3, 2, padding=1)(x, r, s)
+        M.RegionRestrictedConv(4, 6, 3, 2, padding=1)(x, r, u)
+        M.RegionRestrictedConv(4, 6, 3, 2, padding=1)(x)
+        abs(float(np.std(M.LocalConv2d(8, 4, 20, 20, 3, groups=2).weight.numpy())) * 72 ** 0.5 - 1) < 0.03
+        abs(float(np.std(M.RegionRestrictedConv(80, 40, 3, 2).weight.numpy())) * 720 ** 0.5 - 1) < 0.03
+        M.RegionRestrictedConv(4, 2, 1).bias
+    """,
+        differs("M.LocalConv2d(4, 6, 5, 3, 2)(x)", "images of another size are refused", raises=ValueError),
+        differs(
+            "fill(M.LocalConv2d(4, 2, 4, 3, 2, dilation=2))(x)",
+            "dilation works",
+            gives="m = fill(M.LocalConv2d(4, 2, 4, 3, 2, dilation=2)); F.local_conv2d(x, m.weight, dilation=2)",
+        ),
+        differs(
+            "fill(M.RegionRestrictedConv(4, 2, (3, 2), 2, False, (2, 1), (1, 0)))(x, r, r[:, ::2, :2])",
+            "strides work",
+            gives="fill(M.RegionRestrictedConv(4, 2, (3, 2), 2, False, 1, (1, 0)))(x, r, r[:, :, :2])[:, :, ::2]",
+        ),
+        differs(
+            "fill(M.RegionRestrictedConv(4, 2, 3, padding=1, padding_mode='replicate'))(x, r, r)",
+            "padding_mode is not ignored",
+            gives="""
+m = fill(M.RegionRestrictedConv(4, 2, 3))
+p = F.pad(r, ((0, 0), (1, 1), (1, 1)), mode='replicate')
+m(F.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode='replicate'), p, r)
+""",
         ),
         rtol=2e-4,
         atol=2e-5,
