@@ -73,6 +73,11 @@ LAYERS = [
         "RegionRestrictedConv(4, 6, kernel_size=(3, 3), padding=(1, 1))",
         {"bias": (1, 6, 1, 1), "weight": (1, 6, 4, 3, 3)},
     ),
+    (
+        M.MultiHeadAttention(4, 2, 0.1, kdim=6),
+        "MultiHeadAttention(embed_dim=4, num_heads=2, attn_dropout=0.1, out_dropout=0.0, bias=True, kdim=6, vdim=4)",
+        {"io_weight_bias": (1, 88)},
+    ),
     (M.AdaptiveAvgPool2d(2), "AdaptiveAvgPool2d()", {}),
     (M.AdaptiveMaxPool2d((2, 3)), "AdaptiveMaxPool2d()", {}),
     (M.SlidingWindow(2), "SlidingWindow()", {}),
@@ -215,6 +220,20 @@ def test_dropout_scales_in_training_and_rests_in_evaluation():
     assert layer(x) is x
 
 
+@pytest.mark.parametrize("which", ["attn_dropout", "out_dropout"])
+def test_attention_drops_in_training_only(which):
+    x = nm.Tensor(array(2, 30, 8))
+    layer = M.MultiHeadAttention(8, 2, **{which: 0.25})
+    out, weights = (each.numpy() for each in layer(x, x, x, need_weights=True))
+    dropped = weights if which == "attn_dropout" else out
+    assert abs((dropped == 0).mean() - 0.25) < 0.08
+    assert (weights if dropped is out else out).all()
+    layer.eval()
+    calm, sums = layer(x, x, x, need_weights=True)
+    np.testing.assert_array_equal(calm.numpy(), layer(x, x, x)[0].numpy())
+    np.testing.assert_allclose(sums.numpy().sum(-1), 1, rtol=1e-5)
+
+
 def test_embedding_looks_up_and_a_frozen_one_learns_nothing():
     table = nm.Parameter(array(5, 3))
     indices = nm.Tensor([[0, 4], [2, 2]])
@@ -245,6 +264,10 @@ REFUSED = [
     (lambda: M.LocalConv2d(4, 6, 4, 3, 5), "LocalConv2d: kernel (5, 5) with dilation (1, 1) does not fit an image of (4, 3)"),
     (lambda: M.RegionRestrictedConv(4, 6, 3, padding_mode="foo"), "RegionRestrictedConv: padding_mode must be one of"),
     (lambda: M.DeformableConv2d(4, 6, 3, groups=4), "DeformableConv2d: out_channels must be a multiple of groups=4, got 6"),
+    (lambda: M.MultiHeadAttention(4, 3), "MultiHeadAttention: embed_dim must be a multiple of num_heads=3, got 4"),
+    (lambda: M.MultiHeadAttention(4, 0), "MultiHeadAttention: num_heads must be at least 1, got 0"),
+    (lambda: M.MultiHeadAttention(4, 2, add_zero_attn=True), "MultiHeadAttention: add_zero_attn is not supported"),
+    (lambda: M.MultiHeadAttention(4, 2, 1.0), "MultiHeadAttention: attn_dropout must be at least 0 and less than 1, got 1.0"),
     (lambda: M.GeneralNorm(), "GeneralNorm: normalized_shape is needed if affine, got None"),
     (lambda: M.GeneralNorm(4, 1), "GeneralNorm: normalized_shape must be a tuple, a list or None, got 4"),
     (lambda: M.GeneralNorm((4, 3), 1), "normalized_shape must have a side for each of the axes [1], got (4, 3)"),

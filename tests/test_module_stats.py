@@ -77,6 +77,22 @@ def test_a_network_row_by_row(caplog):
     assert not net.c._forward_hooks
 
 
+class SelfAttention(M.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = M.MultiHeadAttention(4, 2)
+        self.l = M.Linear(4, 3)
+
+    def forward(self, x):
+        return self.l(self.a(x, x, x)[0])
+
+
+def test_of_attention_the_parameters_are_counted():
+    total, rows = module_stats(SelfAttention(), input_shapes=(2, 5, 4), logging_to_stdout=False)
+    assert total.param_dims == 80 + 15
+    assert [row["name"] for row in rows.flops] == ["l"]
+
+
 def test_what_is_not_asked_for_is_not_counted():
     total, rows = module_stats(Net(), input_shapes=(2, 3, 8, 8), cal_params=False, cal_activations=False, logging_to_stdout=False)
     assert (total.param_size, total.act_dims, total.flops) == (0, 0, 39434)

@@ -2,6 +2,7 @@
 
 from . import init
 from .activation import GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax
+from .attention import MultiHeadAttention
 from .batch_matmul_activation import BatchMatMulActivation
 from .batchnorm import BatchNorm1d, BatchNorm2d, SyncBatchNorm
 from .conv import Conv1d, Conv2d, Conv3d
@@ -79,6 +80,7 @@ __all__ = [
     "LocalResponseNorm",
     "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
     "PReLU",
     "Pad",
     "PixelShuffle",
