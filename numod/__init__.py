@@ -34,7 +34,7 @@ from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from . import data, utils
+    from . import data, hub, utils
 
 tensor = Tensor
 __version__ = "0.1.0"
@@ -62,6 +62,7 @@ __all__ = [
     "get_mem_status_bytes",
     "get_num_threads",
     "get_reserved_memory",
+    "hub",
     "is_cuda_available",
     "load",
     "logger",
@@ -79,7 +80,11 @@ __all__ = [
     "utils",
 ]
 
-_ON_FIRST_USE = {"data", "utils"}  # what they import (sockets, processes, XML) would be a fifth of the time that `import numod` takes
+_ON_FIRST_USE = {
+    "data",
+    "hub",
+    "utils",
+}  # what they import (sockets, processes, XML) would be a fifth of the time that `import numod` takes
 
 
 def __getattr__(name: str) -> Any:

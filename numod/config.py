@@ -1,6 +1,6 @@
 """Settings that hold for the process, read from the environment once and changed through functions.
 
-Environment: ``NUMOD_NUM_THREADS``, ``NUMOD_CACHE_DIR``, ``NUMOD_VECTOR_WIDTH`` (float32 lanes: 4, 8 or 16),
+Environment: ``NUMOD_NUM_THREADS``, ``NUMOD_CACHE_DIR``, ``NUMOD_HUB_DIR``, ``NUMOD_VECTOR_WIDTH`` (float32 lanes: 4, 8 or 16),
 ``NUMBA_DISABLE_JIT`` (kernels run as plain Python: slow, for debugging).
 """
 
