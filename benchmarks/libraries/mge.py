@@ -45,7 +45,7 @@ class Operations:
         return self.tensor(w if groups == 1 else w.reshape(groups, shape[0] // groups, *shape[1:]))
 
     def conv(self, direction, x, weight, stride, padding, groups):
-        call, x_shape, w_shape = self.F.conv2d, x, weight
+        call, x_shape, w_shape = self.F.conv2d, tuple(x), tuple(weight)
         x, w = self.tensor(inputs.array("x", *x)), self._weight(weight, groups)
         if direction == "forward":
             return lambda: call(x, w, None, stride, padding, 1, groups)
