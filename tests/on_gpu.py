@@ -37,7 +37,8 @@ def test_row_in_other_dtypes(op):
     @given(strategies.data(), strategies.sampled_from(COMPUTED))
     def holds(data, dtype):
         call = Trial(op, data).call(most=2, plain=True, dtype=np.dtype(dtype))
-        if call.accepted() and call.attrs.get("dtype") != "float16":
+        halves = [x.dtype for x in call.inputs if x.dtype == "float16"] or call.attrs.get("dtype") == "float16"
+        if call.accepted() and not halves:
             match_each(call, call.run(call.tensors("gpu0")), call.run())
 
     holds()

@@ -37,7 +37,8 @@ def _entropy_sample(draw):
 
 
 def _entropy_ref(x, label, axis, label_smooth, keepdims=False):
-    return -(_targets(x, label, axis, label_smooth) * _log_softmax(x, axis)).sum(axis, keepdims=keepdims)
+    targets = _targets(x, label, axis, label_smooth)
+    return -np.where(targets == 0, 0, targets * _log_softmax(x, axis)).sum(axis, keepdims=keepdims)
 
 
 @rowwise(
@@ -62,7 +63,7 @@ def cross_entropy(x, label, label_smooth):
     total = fold(add, math.exp(x - top))
     target = fold(add, x if index == chosen else 0.0)
     mean = fold(add, x) / count
-    return math.log(total) + (top - target) + (label_smooth * (target - mean) if label_smooth > 0.0 else 0.0)
+    return math.log(total) + (1.0 - label_smooth) * (top - target) + (label_smooth * (top - mean) if label_smooth > 0.0 else 0.0)
 
 
 def _of_rows(g, spec, axis):
@@ -109,7 +110,7 @@ def cross_entropy_gradient(x, dy, label, label_smooth):
 
 
 @elementwise(
-    ref=lambda x, y: np.maximum(x.real, 0) + np.where(x.real < 0, 0, x - x.real) - x * y + np.log1p(np.exp(np.where(x.real < 0, x, -x))),
+    ref=lambda x, y: np.where(x.real > 0, x, 0) - x * y + np.log1p(np.exp(np.where(x.real < 0, x, -x))),
     takes="float",
     vjp={"x": lambda g, x, y: mul(g, sub(sigmoid(x), y)), "y": lambda g, x: neg(mul(g, x))},
 )

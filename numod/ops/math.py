@@ -108,7 +108,7 @@ def abs(x):
 @elementwise(ref=np.sign, vjp={"x": lambda g: zeros_like(g)}, kinks=(0.0,))
 def sign(x):
     """-1, 0 or 1 by the sign; NaN stays NaN."""
-    return 1.0 if x > 0 else -1.0 if x < 0 else x
+    return 1.0 if x > 0 else -1.0 if x < 0 else x + 0  # of -0 it is 0
 
 
 @elementwise(ref=np.ones_like, takes="any")

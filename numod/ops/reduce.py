@@ -184,7 +184,7 @@ def logsoftmax(x):
     per="row",
     takes="float",
     empty=False,
-    vjp={"x": lambda g, x, x_spec, axis: mul(spread(g, x_spec, axis), softmax(x, axis=axis))},
+    vjp={"x": lambda g, x, out, x_spec, axis: mul(spread(g, x_spec, axis), exp(sub(x, spread(out, x_spec, axis))))},
 )
 def logsumexp(x):
     """``log(sum(exp(x)))`` over ``axis``."""

@@ -24,6 +24,7 @@ def erf(x):
             fraction = large + (k / 2) / fraction
         tail = 1 - np.exp(-large * large) / (np.sqrt(np.pi) * fraction)
     tail = np.where(np.isinf(large.real), 1.0, tail)
+    series = np.where(wide == 0, wide, series)  # the sign of -0
     return np.where(np.isnan(wide), np.nan, np.where(np.abs(wide) < 2, series, np.where(wide.real < 0, -tail, tail)))
 
 

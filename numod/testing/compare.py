@@ -43,7 +43,7 @@ def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.nd
         size = np.max(
             [np.broadcast_to(np.minimum(np.abs(np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)), 1.0), shape) for x in inputs], axis=0
         )
-        moves = _moves(call, wants, lambda x: eps * np.abs(x)) if len(inputs) > 2 else [0.0] * len(wants)
+        moves = _moves(call, wants, lambda x: eps * np.abs(x)) if len(inputs) > 1 else [0.0] * len(wants)
         return [ULPS * (eps * (np.abs(want) + size) + move + tiny) for want, move in zip(wants, moves, strict=True)]
     most = min(max((_largest(x) for x in inputs), default=0.0), 1.0)
     moves = _moves(call, wants, lambda x: eps * _largest(x))

@@ -22,7 +22,7 @@ from .calls import Trial
 from .compare import match, match_each, match_reference
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
-SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e4, -1e4, 1e-40, -100.0, 90.0])
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e4, -1e4, -100.0, 90.0, 1e-40])
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,15 @@ def edges(trial: Trial) -> None:
 
 @proves(lambda op: op.form in ("elementwise", "rowwise"))
 def special_values(trial: Trial) -> None:
-    """NaN, infinities, negative zero and large magnitudes give what NumPy gives."""
+    """NaN, infinities, negative zero and large magnitudes give what NumPy gives.
+
+    Of ops with many inputs (gradients, optimizers' steps) only NaN: what overflows first there depends on the order of operations. Rowwise ops may
+    square their inputs, which makes 0 of the smallest.
+    """
     call = trial.call()
     random = trial.draw().random()
-    some = random.choice(SPECIAL, 3)
+    special = SPECIAL if trial.op.form == "elementwise" else SPECIAL[:-1]
+    some = random.choice(special, 3) if len(call.inputs) < 3 else [np.nan]
     call.change(lambda x: np.where(random.random(x.shape) < 0.3, random.choice(some, x.shape), x))
     outs = call.run()
     wants = match_reference(call, outs)
