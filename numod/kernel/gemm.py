@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
 
 from ..spec import Spec
@@ -43,17 +44,15 @@ def dot_columns(lanes: int, real: str) -> int:
 
 
 def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
-    """Rows and columns of a block: the rows of A in cache, columns split only if rows alone do not give enough blocks."""
-    wanted = max(1, min(TASKS, batch * m * n * k // TASK_WORK))
-    row_block, column_block = min(m, BLOCK_ROWS), n
-    split = _divide(wanted, batch)
-    if split > _divide(m, row_block):
-        tiles = _divide(m, ROWS)
-        row_block = _divide(m, tiles) * _divide(tiles, min(split, tiles)) if tiles > 1 else m
-        row_block = min(row_block, m, BLOCK_ROWS)
-        columns = max(1, split // _divide(m, row_block))
-        column_block = _divide(_divide(n, panel), columns) * panel
-    return row_block, column_block
+    """Rows and columns of a block: enough blocks, and as little as possible read again for each of them."""
+    wanted = _divide(max(1, min(TASKS, batch * m * n * k // TASK_WORK)), batch)
+    tiles, panels, fewest = _divide(m, ROWS), _divide(n, panel), _divide(m, BLOCK_ROWS)
+    best = (inf, inf, 0, 0)
+    for rows in range(fewest, max(fewest, min(tiles, wanted)) + 1):
+        columns = min(panels, _divide(wanted, rows))
+        best = min(best, (max(0, wanted - rows * columns), rows * n + columns * m, rows, columns))
+    _, _, rows, columns = best
+    return _divide(m, tiles) * _divide(tiles, rows), n if columns == 1 else _divide(panels, columns) * panel
 
 
 class Matrices(NamedTuple):
