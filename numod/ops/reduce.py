@@ -10,12 +10,13 @@ from ..constants import scalar
 from ..dtype import boolean
 from ..errors import DTypeError, check
 from ..forms import composite, rowwise
+from ..kernel.rowwise import layout
 from ..spec import Spec
 from .compare import equal, keep, not_equal
 from .math import add, div, exp, mul, sub
 from .reference import from_top, logsumexp as logsumexp_ref
 from .scan import prod_others, with_zeros
-from .view import astype, broadcast_to, reshape
+from .view import astype, broadcast_to, reshape, transpose
 
 
 def spread(g, spec: Spec, axis: tuple[int, ...]):
@@ -65,7 +66,7 @@ def _scaled(g, spec: Spec, axis: tuple[int, ...]):
     per="row",
     bool_as="float32",
     takes="float",
-    vjp={"x": lambda g, x, x_spec, axis: mul(spread(_scaled(add(g, g), x_spec, axis), x_spec, axis), centered(x, axis=axis))},
+    vjp={"x": lambda g, x, x_spec, axis: mul(spread(_scaled(add(g, g), x_spec, axis), x_spec, axis), _deviation(x, axis))},
 )
 def var(x):
     """The mean squared deviation from the mean over ``axis`` (divided by the count, not the count less 1)."""
@@ -83,6 +84,15 @@ def centered(x):
     """The deviation of each element from the mean over ``axis``."""
     mean = fold(add, x) / count
     return x - mean
+
+
+def _deviation(x, axis):
+    """`centered` along any axes: ones that are not neighbours are brought together first."""
+    if layout(x.shape, axis) is not None:
+        return centered(x, axis=axis)
+    order = (*(i for i in range(x.ndim) if i not in axis), *axis)
+    last = tuple(range(x.ndim - len(axis), x.ndim))
+    return transpose(centered(transpose(x, axes=order), axis=last), axes=tuple(int(i) for i in np.argsort(order)))
 
 
 def _share(g, x, out, x_spec, axis):

@@ -50,6 +50,10 @@ class Call:
             return False
         return True
 
+    def has_half(self) -> bool:
+        """Whether it has to do with float16, which GPUs do not compute with yet."""
+        return "float16" in {*(str(x.dtype) for x in self.inputs), str(self.attrs.get("dtype"))}
+
     def converted(self) -> tuple[np.ndarray, ...]:
         """The inputs in the dtypes that the op computes in."""
         tensors = self.tensors()
