@@ -6,6 +6,7 @@ A dtype is a NumPy dtype. Python scalars are weak: they take part in promotion o
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +14,14 @@ from .errors import DTypeError
 
 FLOATS = ("float16", "float32", "float64")
 INTS = ("int8", "int16", "int32", "int64", "uint8")
-NAMES = (*FLOATS, *INTS, "bool")
+NAMES = (*FLOATS, *INTS, "bool", "complex64")
 
 float16, float32, float64 = (np.dtype(name) for name in FLOATS)
 int8, int16, int32, int64, uint8 = (np.dtype(name) for name in INTS)
-boolean = np.dtype("bool")
+boolean, complex64 = np.dtype("bool"), np.dtype("complex64")
 
 _SUPPORTED = frozenset(np.dtype(name) for name in NAMES)
-_DEFAULTS = {np.dtype("int64"): int32, np.dtype("float64"): float32}
+_DEFAULTS = {np.dtype("int64"): int32, np.dtype("float64"): float32, np.dtype("complex128"): complex64}
 
 
 @functools.lru_cache(maxsize=256)
@@ -41,7 +42,7 @@ def default_dtype(dtype: np.dtype) -> np.dtype:
 
 
 def is_float(dtype: np.dtype) -> bool:
-    """Whether tensors of this dtype can be differentiated."""
+    """Whether this is a float dtype; only tensors of float dtypes can be attached to a GradManager."""
     return dtype.kind == "f"
 
 
@@ -50,8 +51,10 @@ def is_integer(dtype: np.dtype) -> bool:
     return dtype.kind in "iu"
 
 
-def scalar_dtype(value: bool | int | float, other: np.dtype) -> np.dtype:
+def scalar_dtype(value: Any, other: np.dtype) -> np.dtype:
     """The dtype a Python scalar takes beside a tensor of dtype ``other``."""
+    if complex64 == other or isinstance(value, (complex, np.complexfloating)):
+        return complex64
     if isinstance(value, (bool, np.bool_)):
         return other
     if isinstance(value, (int, np.integer)):
@@ -63,15 +66,17 @@ def scalar_dtype(value: bool | int | float, other: np.dtype) -> np.dtype:
 def promote(*dtypes: np.dtype) -> np.dtype:
     """The dtype that operands of these dtypes are converted to before they meet.
 
-    A float wins over integers and bool (float16 becomes float32 there), the wider of two floats or two signed integers wins, bool beside an
-    integer makes float32.
+    complex64 wins over all others. A float wins over integers and bool (float16 becomes float32 there), the wider of two floats or two signed
+    integers wins, bool beside an integer makes float32.
     Raises DTypeError for uint8 beside a signed integer: no common dtype holds both without surprise.
     """
     result = dtypes[0]
     for dtype in dtypes[1:]:
         if result == dtype:
             continue
-        if is_float(result) != is_float(dtype):
+        if complex64 in (result, dtype):
+            result = complex64
+        elif is_float(result) != is_float(dtype):
             result = result if is_float(result) else dtype
             result = float32 if result == float16 else result
         elif boolean in (result, dtype):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import config, tape as tapes
+from .dtype import complex64
 from .errors import check
 from .kernel import executor, half, layout, loader
 from .kernel.program import Program
@@ -198,7 +199,7 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
         else:
             plan = _choose(op, specs, named, outputs)
     plan.inputs = specs
-    plan.differentiable = bool(op.vjp) and any(spec.is_float for spec in plan.outputs)
+    plan.differentiable = bool(op.vjp) and any(spec.is_float or spec.dtype == complex64 for spec in plan.outputs)
     if len(op.plans) >= _LIMIT:
         op.plans.clear()
     op.plans[key] = plan

@@ -168,3 +168,13 @@ def test_a_device_that_is_not_there_is_refused():
 def test_devices_do_not_mix():
     with pytest.raises(ValueError, match="add: operands on gpu0:0 and cpu0:0"):
         Tensor([1.0], device="gpu0") + Tensor([1.0], device="cpu0")
+
+
+def test_complex_numbers_and_their_parts():
+    x = Tensor([1.0, 2.0], device="gpu0")
+    z = F.complex(x, x + 1)
+    assert (z * z)[1:].tolist() == [(2 + 3j) ** 2]
+    assert F.imag(z * 2).tolist() == [4.0, 6.0]
+    with GradManager().attach(x) as gm:
+        gm.backward(F.imag(F.complex(x, x) * F.complex(x, x)).sum())  # 2 x^2
+    assert x.grad.tolist() == [4.0, 8.0]

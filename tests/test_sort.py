@@ -12,7 +12,7 @@ random = np.random.default_rng(0)
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("n", [1, 20] if config.interpret else [1, 20, 33, 700])
-@pytest.mark.parametrize("name", [name for name in dtypes.NAMES if name != "bool"])
+@pytest.mark.parametrize("name", [name for name in dtypes.NAMES if name not in ("bool", "complex64")])
 def test_order_is_that_of_numpy(name, n, descending):
     x = (random.normal(size=(3, n)) * 100).astype(name)
     order = np.argsort(x[:, ::-1] if descending else x, axis=1, kind="stable")

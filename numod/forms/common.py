@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtype import float32, is_float
+from ..dtype import complex64, float32, is_float
 from ..errors import DTypeError, check
 from ..kernel import runtime
 from ..op import TABLE, Op, Plan, apply, register
@@ -33,6 +33,17 @@ def add_row(
     return register(Op(name or code.__name__, doc, inputs, attrs or {}, infer, plan, code, vjp=vjp or {}, form=form, **fields))
 
 
+def of_real(name: str, infer: Callable) -> Callable:
+    """``infer`` that refuses complex numbers."""
+
+    def infer_real(*specs: Spec, **attrs: Any):
+        if any(spec.dtype == complex64 for spec in specs):
+            raise DTypeError(f"{name}: takes real numbers, got complex64")
+        return infer(*specs, **attrs)
+
+    return infer_real
+
+
 def casts(specs: Sequence[Spec], dtypes: Sequence[np.dtype]) -> Plan | None:
     """The Plan that casts inputs to these dtypes before anything else; None if they have them already."""
     if all(spec.dtype == dtype for spec, dtype in zip(specs, dtypes, strict=True)):
@@ -52,7 +63,7 @@ def broadcast(name: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 def working_dtype(name: str, takes: str, dtype: np.dtype) -> np.dtype:
     """The dtype an op computes in, given what it takes and what its operands promote to."""
-    accepted = {"bool": "b", "integer": "iu", "number": "iuf", "float": "iuf", "any": "biuf"}[takes]
+    accepted = {"bool": "b", "integer": "iu", "number": "iuf", "complex": "iufc", "float": "iuf", "any": "biuf", "all": "biufc"}[takes]
     if dtype.kind not in accepted:
         wanted = {"bool": "bool", "integer": "integers"}.get(takes, "numbers")
         raise DTypeError(f"{name}: takes {wanted}, got {dtype}")
@@ -66,7 +77,7 @@ def normalize_axis(name: str, axis: int, ndim: int) -> int:
 
 
 def shift(buffer, offset: int, spec: Spec):
-    """The same memory from ``offset`` bytes on."""
+    """The same memory from ``offset`` bytes on, as elements of ``spec``."""
     if spec.device.is_cuda:
         from ..kernel import cuda
 

@@ -32,8 +32,9 @@ def elementwise(
 
     The decorated function takes one value of each input and returns one (a tuple of ``outputs`` values if there are several).
 
-    takes: "number" (any but bool), "float" (integers become float32), "integer", "bool", or "any".
-    gives: the dtype of the result: "same" as the operands', or "bool".
+    takes: "number" (any but bool), "float" (integers become float32), "integer", "bool", "any"; with complex numbers too: "complex" (any but bool)
+           or "all".
+    gives: the dtype of the result: "same" as the operands', or a dtype name.
     masks: inputs that are bool and take no part in promotion.
     domain: the range of the values that the tests draw, unless ``sample`` says how to draw.
     """
@@ -50,7 +51,7 @@ def elementwise(
             plan = casts(specs, wanted)
             if plan is not None:
                 return plan
-            result = boolean if gives == "bool" else dtype
+            result = dtype if gives == "same" else np.dtype(gives)
             return tuple(Spec.of(shape, result, specs[0].device) for _ in range(outputs))
 
         def plan(op: Op, specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> Plan:

@@ -8,7 +8,7 @@ from typing import Any
 from ..kernel import executor, gather as gather_kernel
 from ..op import Op, Plan
 from ..spec import Spec
-from .common import add_row
+from .common import add_row, of_real
 
 
 def _flatten_integers(attrs: dict[str, Any]) -> list[int]:
@@ -38,10 +38,12 @@ def gather(
     see: Callable | None = None,
     kinks: tuple[float, ...] = (),
     errors: tuple = (),
+    takes_complex: bool = False,
     name: str | None = None,
 ) -> Callable[[Callable], Op]:
     """Declare an op by the value at one output index; see `numod.kernel.gather` for what the decorated function gets.
 
+    takes_complex: whether the function serves complex numbers as well.
     see: ``see(specs, attrs, out) -> (input shapes, output shape, integers)``: how the function is to see them;
          by default with their own shapes, and the attributes as integers, tuples spread out.
     """
@@ -51,7 +53,8 @@ def gather(
             shapes, space, integers = see(specs, named, outs[0]) if see else (None, None, _flatten_integers(named))
             return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
 
-        return add_row("gather", code, inputs, attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, kinks=kinks, errors=errors)
+        accept = infer if takes_complex else of_real(name or code.__name__, infer)
+        return add_row("gather", code, inputs, attrs, accept, plan, name=name, vjp=vjp, ref=ref, sample=sample, kinks=kinks, errors=errors)
 
     return declare
 
@@ -68,6 +71,7 @@ def scatter(
     inputs: tuple[str, ...],
     attrs: dict[str, Any] | None = None,
     errors: tuple = (),
+    takes_complex: bool = False,
     name: str | None = None,
     doc: str | None = None,
 ) -> Callable[[Callable], Op]:
@@ -75,6 +79,7 @@ def scatter(
 
     see: ``see(specs, attrs, out) -> (input shapes, source index space, integers)``; with ``onto_first``, shapes of all inputs but the first.
     mode: "add" or "set".
+    takes_complex: whether the function serves complex numbers as well.
     name, doc: the function's own by default; functions that several ops share need them.
     """
 
@@ -89,6 +94,7 @@ def scatter(
             program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
             return Plan(outs, executor.compile(program))
 
-        return add_row("scatter", code, inputs, attrs, infer, plan, name=name, doc=doc, vjp=vjp, ref=ref, sample=sample, errors=errors)
+        accept = infer if takes_complex else of_real(name or code.__name__, infer)
+        return add_row("scatter", code, inputs, attrs, accept, plan, name=name, doc=doc, vjp=vjp, ref=ref, sample=sample, errors=errors)
 
     return declare

@@ -10,7 +10,7 @@ import numpy as np
 from ..kernel import memory
 from ..op import Op, Plan
 from ..spec import Spec
-from .common import add_row
+from .common import add_row, of_real
 
 
 def host(
@@ -39,6 +39,18 @@ def host(
 
             return Plan(outs, run)
 
-        return add_row("host", code, inputs, attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, errors=errors)
+        return add_row(
+            "host",
+            code,
+            inputs,
+            attrs,
+            of_real(name or code.__name__, infer),
+            plan,
+            name=name,
+            vjp=vjp,
+            ref=ref,
+            sample=sample,
+            errors=errors,
+        )
 
     return declare

@@ -36,10 +36,11 @@ def view(
             found = code(spec, **named)
             if found is not None:
                 result, offset = found
-                return Plan((result,), (lambda buffer: shift(buffer, offset, spec)) if offset else _same)
+                moved = offset or result.dtype != spec.dtype
+                return Plan((result,), (lambda buffer: shift(buffer, offset, result)) if moved else _same)
             copy = run_elementwise(layout.identity, [spec], [spec.like()], spec.dtype)
             result, offset = code(spec.like(), **named)
-            return Plan((result,), lambda buffer: shift(copy(buffer), offset, spec))
+            return Plan((result,), lambda buffer: shift(copy(buffer), offset, result))
 
         return add_row("view", code, ("x",), attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, errors=errors)
 

@@ -2,6 +2,7 @@
 
 from . import loss, methods, metric, nn, vision
 from .attention import multi_head_attention
+from .complex import complex, imag, polar, real
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .deformable import deformable_conv2d, deformable_psroi_pooling
 from .elemwise import (
@@ -141,6 +142,7 @@ __all__ = [
     "broadcast_to",
     "ceil",
     "clip",
+    "complex",
     "concat",
     "cond_take",
     "conv1d",
@@ -178,6 +180,7 @@ __all__ = [
     "group_norm",
     "hsigmoid",
     "hswish",
+    "imag",
     "indexing_one_hot",
     "instance_norm",
     "isinf",
@@ -226,9 +229,11 @@ __all__ = [
     "ones_like",
     "pad",
     "pixel_shuffle",
+    "polar",
     "pow",
     "prelu",
     "prod",
+    "real",
     "region_restricted_conv",
     "relu",
     "relu6",

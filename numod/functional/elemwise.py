@@ -12,7 +12,7 @@ from ..op import Op, apply
 from ..ops import activation, compare, math, trigonometry
 from ..tensor import Tensor
 
-Scalar = bool | int | float
+Scalar = bool | int | float | complex
 Operand = Tensor | Scalar | np.ndarray | list
 
 
@@ -33,7 +33,7 @@ def operands(*values: Operand) -> list[Tensor]:
             results.append(value)
         elif i in arrays:
             results.append(arrays[i])
-        elif isinstance(value, (bool, int, float, np.generic)) and not np.iscomplexobj(value):
+        elif isinstance(value, (bool, int, float, complex, np.generic)):
             results.append(_weak(value, known, values, device))
         else:
             raise TypeError(f"expected a tensor, a number, an array or a list, got {type(value).__name__}: {value!r}")

@@ -241,11 +241,13 @@ def download(buffer: Buffer, spec: Spec) -> np.ndarray:
 
 
 def shift(buffer: Buffer, offset: int, spec: Spec) -> Buffer:
-    """The same memory from ``offset`` bytes on."""
-    if not offset:
+    """The same memory from ``offset`` bytes on, as elements of ``spec``."""
+    array, item = buffer.array, spec.dtype.itemsize
+    if not offset and array.dtype.itemsize == item:
         return buffer
     with _working(spec.device.ordinal, "view"):
-        return Buffer(buffer.array[offset // spec.dtype.itemsize :], buffer.pool, buffer.owner or buffer)
+        array = array if array.dtype.itemsize == item else array.view(spec.dtype)  # the parts of complex numbers
+        return Buffer(array[offset // item :], buffer.pool, buffer.owner or buffer)
 
 
 # --- launches ---

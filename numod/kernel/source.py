@@ -27,7 +27,7 @@ from . import inline
 
 _KEPT = {"abs", "min", "max", "range", "len", "int", "float", "bool", "round", "divmod"}
 _PROVIDED = ("floor", "ceil", "trunc", "sqrt", "fmod")  # by `intrinsics`, for all dtypes
-_LABEL = str.maketrans({".": "_", "-": "m", "+": None})  # 1e-05 -> 1em05
+_LABEL = str.maketrans({".": "_", "-": "m", "+": None, "(": None, ")": None})  # 1e-05 -> 1em05
 _numbers = itertools.count()
 
 

@@ -7,13 +7,13 @@ import numpy as np
 from ..forms import elementwise
 
 
-@elementwise(ref=np.equal, gives="bool", takes="any")
+@elementwise(ref=np.equal, gives="bool", takes="all")
 def equal(x, y):
     """``x == y``, element by element."""
     return x == y
 
 
-@elementwise(ref=np.not_equal, gives="bool", takes="any")
+@elementwise(ref=np.not_equal, gives="bool", takes="all")
 def not_equal(x, y):
     """``x != y``, element by element; NaN differs from itself."""
     return x != y
@@ -81,7 +81,7 @@ def isinf(x):
 
 @elementwise(
     ref=np.where,
-    takes="any",
+    takes="all",
     masks=("mask",),
     vjp={"x": lambda g, mask: keep(mask, g), "y": lambda g, mask: drop(mask, g)},
 )
@@ -91,7 +91,7 @@ def where(mask, x, y):
 
 
 @elementwise(
-    ref=lambda mask, x: np.where(mask, x, np.zeros_like(x)), takes="any", masks=("mask",), vjp={"x": lambda g, mask: keep(mask, g)}
+    ref=lambda mask, x: np.where(mask, x, np.zeros_like(x)), takes="all", masks=("mask",), vjp={"x": lambda g, mask: keep(mask, g)}
 )
 def keep(mask, x):
     """``x`` where ``mask`` is true, else 0."""
@@ -99,14 +99,14 @@ def keep(mask, x):
 
 
 @elementwise(
-    ref=lambda mask, x: np.where(mask, np.zeros_like(x), x), takes="any", masks=("mask",), vjp={"x": lambda g, mask: drop(mask, g)}
+    ref=lambda mask, x: np.where(mask, np.zeros_like(x), x), takes="all", masks=("mask",), vjp={"x": lambda g, mask: drop(mask, g)}
 )
 def drop(mask, x):
     """0 where ``mask`` is true, else ``x``."""
     return 0.0 if mask else x
 
 
-@elementwise(ref=np.zeros_like, takes="any")
+@elementwise(ref=np.zeros_like, takes="all")
 def zeros_like(x):
     """Zeros of the shape and dtype of ``x``."""
     return 0.0

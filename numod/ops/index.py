@@ -77,6 +77,7 @@ def _take_sample(draw):
 
 
 @gather(
+    takes_complex=True,
     inputs=("x", "indices"),
     attrs={"axis": 0},
     infer=_take_infer,
@@ -128,6 +129,7 @@ def _add_sample(draw):
 
 
 @scatter(
+    takes_complex=True,
     inputs=("x", "indices"),
     attrs={"axis": 0, "size": 0},
     infer=_add_infer,
@@ -185,6 +187,7 @@ def _written(g, x_spec, v_spec, indices, axis):
 
 
 @scatter(
+    takes_complex=True,
     inputs=("x", "v", "indices"),
     attrs={"axis": 0},
     infer=_put_infer,

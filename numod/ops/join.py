@@ -193,6 +193,7 @@ def _unslice_sample(draw):
 
 unslice_axis = scatter(
     name="unslice_axis",
+    takes_complex=True,
     doc="Zeros with ``x`` written at start, start + step, ... of an axis with ``size`` places.",
     inputs=("x",),
     attrs={"axis": 0, "size": 0, "start": 0, "step": 1},
@@ -250,6 +251,7 @@ def _set_sample(draw):
 
 set_axis = scatter(
     name="set_axis",
+    takes_complex=True,
     doc="``x`` with ``v`` written over start, start + step, ... of an axis.",
     inputs=("x", "v"),
     attrs={"axis": 0, "start": 0, "step": 1},

@@ -8,22 +8,23 @@ import numpy as np
 
 from ..forms import elementwise
 from .compare import drop, greater, greater_equal, keep, less_equal, where, zeros_like
+from .complex import conjugated
 from .reference import erf as erf_ref
 
 
-@elementwise(ref=np.add, vjp={"x": lambda g: g, "y": lambda g: g})
+@elementwise(ref=np.add, takes="complex", vjp={"x": lambda g: g, "y": lambda g: g})
 def add(x, y):
     """``x + y``."""
     return x + y
 
 
-@elementwise(ref=np.subtract, vjp={"x": lambda g: g, "y": lambda g: neg(g)})
+@elementwise(ref=np.subtract, takes="complex", vjp={"x": lambda g: g, "y": lambda g: neg(g)})
 def sub(x, y):
     """``x - y``."""
     return x - y
 
 
-@elementwise(ref=np.multiply, vjp={"x": lambda g, y: mul(g, y), "y": lambda g, x: mul(g, x)})
+@elementwise(ref=np.multiply, takes="complex", vjp={"x": lambda g, y: mul(g, conjugated(y)), "y": lambda g, x: mul(g, conjugated(x))})
 def mul(x, y):
     """``x * y``."""
     return x * y
@@ -93,7 +94,7 @@ def right_shift(x, y):
     return x >> y
 
 
-@elementwise(ref=np.negative, vjp={"x": lambda g: neg(g)})
+@elementwise(ref=np.negative, takes="complex", vjp={"x": lambda g: neg(g)})
 def neg(x):
     """``-x``."""
     return -x
@@ -111,7 +112,7 @@ def sign(x):
     return 1.0 if x > 0 else -1.0 if x < 0 else x + 0  # of -0 it is 0
 
 
-@elementwise(ref=np.ones_like, takes="any")
+@elementwise(ref=np.ones_like, takes="all")
 def ones_like(x):
     """Ones of the shape and dtype of ``x``."""
     return 1.0

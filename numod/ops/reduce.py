@@ -7,12 +7,13 @@ import math
 import numpy as np
 
 from ..constants import scalar
-from ..dtype import boolean
+from ..dtype import boolean, complex64
 from ..errors import DTypeError, check
 from ..forms import composite, rowwise
 from ..kernel.rowwise import layout
 from ..spec import Spec
 from .compare import equal, keep, not_equal
+from .complex import as_complex, as_real
 from .math import add, div, exp, mul, sub
 from .reference import from_top, logsumexp as logsumexp_ref
 from .scan import prod_others, with_zeros
@@ -219,6 +220,8 @@ def sum_to(x, *, shape):
     """The sum over the axes along which ``shape`` was broadcast to the shape of ``x``: the transpose of `broadcast_to`."""
     if x.dtype == boolean:
         raise DTypeError("sum_to: takes numbers, got bool")
+    if x.dtype == complex64:
+        return as_complex(sum_to(as_real(x), shape=(*shape, 2)))
     missing = x.ndim - len(shape)
     check(missing >= 0, "sum_to: cannot sum shape {} to {}", x.shape, shape)
     axes = (*range(missing), *(i + missing for i, n in enumerate(shape) if n == 1 and x.shape[i + missing] != 1))

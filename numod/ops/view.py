@@ -6,17 +6,20 @@ import math
 
 import numpy as np
 
-from ..dtype import as_dtype, float32, is_float
-from ..errors import check
+from ..dtype import as_dtype, complex64, float32, is_float, is_integer
+from ..errors import DTypeError, check
 from ..forms import broadcast, run_elementwise, view
 from ..kernel import half, layout
 from ..kernel.elementwise import collapse
-from ..op import Op, Plan, register
+from ..op import TABLE, Op, Plan, register
 from ..spec import Spec
 
 
 def _astype_infer(x: Spec, *, dtype: np.dtype) -> Spec:
-    return x.like(dtype=as_dtype(dtype))
+    out = x.like(dtype=as_dtype(dtype))
+    if x.dtype == complex64 != out.dtype:
+        raise DTypeError(f"astype: complex64 cannot become {out.dtype}; take real, imag or abs of it")
+    return out
 
 
 def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
@@ -26,7 +29,7 @@ def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
             return Plan(outs, half.convert("widen" if out.dtype == float32 else "narrow", spec))
         inner = _astype_plan(op, (half.single(spec),), attrs, (half.single(out),))
         return Plan(outs, half.Around(inner.run, specs, outs))
-    code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and not is_float(out.dtype) else layout.identity
+    code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and is_integer(out.dtype) else layout.identity
     return Plan(outs, run_elementwise(code, specs, outs, spec.dtype))
 
 
@@ -42,6 +45,7 @@ def truncate(x):
 
 def _astype_sample(draw):
     source, target = (draw.choice(["float16", "float32", "float64", "int32", "uint8", "bool"]) for _ in range(2))
+    target = "complex64" if draw.boolean() else target
     return (draw.array(draw.shape(), np.dtype(source), 0.0, 100.0),), {"dtype": np.dtype(target)}
 
 
@@ -52,7 +56,11 @@ def _astype_ref(x, dtype):
 
 
 def _astype_gradient(g, x_spec, dtype):
-    return astype(g, dtype=x_spec.dtype) if is_float(np.dtype(dtype)) and x_spec.is_float else None
+    if not x_spec.is_float:
+        return None
+    if dtype == complex64:
+        return astype(TABLE["real"](g), dtype=x_spec.dtype)
+    return astype(g, dtype=x_spec.dtype) if is_float(np.dtype(dtype)) else None
 
 
 astype = register(

@@ -18,7 +18,7 @@ from ..op import TABLE, Op, Plan
 from ..tensor import Tensor
 from .draw import Draw
 
-_WIDER = {"int8": "int32", "uint8": "int32", "int16": "int32", "float16": "float64", "float32": "float64"}
+_WIDER = {"int8": "int32", "uint8": "int32", "int16": "int32", "float16": "float64", "float32": "float64", "complex64": "complex128"}
 
 
 @dataclass

@@ -85,6 +85,8 @@ class Draw:
         A third of the elements are drawn from smaller and smaller intervals around what is nearest to 0; now and then all are round, with many equal.
         """
         dtype = self.dtype if dtype is None else np.dtype(dtype)
+        if dtype.kind == "c":
+            return (self.array(shape, np.float32, low, high) + 1j * self.array(shape, np.float32, low, high)).astype(dtype)
         random = self.random()
         if dtype.kind == "b":
             return random.random(shape) < 0.5
