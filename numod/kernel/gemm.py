@@ -109,13 +109,15 @@ def program(
     lanes = lanes or lanes_of(size)
     if b.batch == (0, 0) and batch[0] == 1 and a.column == 1 and a.batch[1] == m * a.row:
         m, batch = batch[1] * m, (1, 1)
-    if n == 1 and a.column == b.row == 1 and not bias:  # A times a vector: the vector times the transpose of A
-        return _dots(1, m, k, batch, Matrices(0, 1, b.batch), Matrices(1, a.row, a.batch), Ref("in", 1), Ref("in", 0), False, real, lanes)
-    if a.column == b.row == 1 and (b.column != 1 or n == 1) and k >= DOT_DEPTH * m:
-        return _dots(m, n, k, batch, a, b, Ref("in", 0), Ref("in", 1), bias, real, lanes)
+    a_ref, b_ref = Ref("in", 0), Ref("in", 1)
+    vector = n == 1 and b.row == 1 and not bias
+    if vector:  # A times a vector: the vector times the transpose of A
+        m, n, a, b, a_ref, b_ref = 1, m, Matrices(0, 1, b.batch), Matrices(a.column, a.row, a.batch), b_ref, a_ref
+    if a.column == b.row == 1 and (b.column != 1 or n == 1) and (vector or k >= DOT_DEPTH * m):
+        return _dots(m, n, k, batch, a, b, a_ref, b_ref, bias, real, lanes)
     panel = column_vectors(lanes, real) * lanes
     large = m * n * k >= PACK_WORK
-    steps, workspace, b_source = [], 0, Ref("in", 1)
+    steps, workspace, b_source = [], 0, b_ref
     b_words = (b.row * size, panel * size, b.batch[0] * size, b.batch[1] * size)
     if b.column != 1 or (large and m > ROWS):
         outer, inner = batch if any(b.batch) else (1, 1)
@@ -123,7 +125,7 @@ def program(
         matrix = panels * panel * k * size
         workspace = outer * inner * matrix
         words: tuple[Word, ...] = (
-            Ref("in", 1),
+            b_ref,
             Ref("tmp"),
             n,
             k,
@@ -145,7 +147,7 @@ def program(
         pack_row = (_divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
         scratch = row_block * pack_row
     words = (
-        *(Ref("in", 0), b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
+        *(a_ref, b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
         *(m, n, k, batch[1]),
         *(a.row * size, a.column * size, a.batch[0] * size, a.batch[1] * size),
         *b_words,
