@@ -80,11 +80,8 @@ __all__ = [
     "utils",
 ]
 
-_ON_FIRST_USE = {
-    "data",
-    "hub",
-    "utils",
-}  # what they import (sockets, processes, XML) would be a fifth of the time that `import numod` takes
+# What these import (sockets, processes, XML) would be a fifth of the time that `import numod` takes.
+_ON_FIRST_USE = {"data", "hub", "utils"}
 
 
 def __getattr__(name: str) -> Any:

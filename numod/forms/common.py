@@ -26,14 +26,19 @@ def add_row(
     name: str | None = None,
     doc: str | None = None,
     vjp: dict[str, Callable] | None = None,
+    takes_complex: bool = True,
     **fields: Any,
 ) -> Op:
-    """Put the op that a form makes of a function in the table; its name and docstring are the op's, if nothing else is said."""
-    doc = doc or inspect.getdoc(code) or ""
-    return register(Op(name or code.__name__, doc, inputs, attrs or {}, infer, plan, code, vjp=vjp or {}, form=form, **fields))
+    """Put the op that a form makes of a function in the table; its name and docstring are the op's, if nothing else is said.
+
+    takes_complex: False in forms whose ``infer`` does not look at dtypes and whose function is for real numbers; complex ones are refused then.
+    """
+    name, doc = name or code.__name__, doc or inspect.getdoc(code) or ""
+    infer = infer if takes_complex else _of_real(name, infer)
+    return register(Op(name, doc, inputs, attrs or {}, infer, plan, code, vjp=vjp or {}, form=form, **fields))
 
 
-def of_real(name: str, infer: Callable) -> Callable:
+def _of_real(name: str, infer: Callable) -> Callable:
     """``infer`` that refuses complex numbers."""
 
     def infer_real(*specs: Spec, **attrs: Any):

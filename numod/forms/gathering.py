@@ -8,7 +8,7 @@ from typing import Any
 from ..kernel import executor, gather as gather_kernel
 from ..op import Op, Plan
 from ..spec import Spec
-from .common import add_row, of_real
+from .common import add_row
 
 
 def _flatten_integers(attrs: dict[str, Any]) -> list[int]:
@@ -53,8 +53,21 @@ def gather(
             shapes, space, integers = see(specs, named, outs[0]) if see else (None, None, _flatten_integers(named))
             return Plan(outs, run_gather(code, specs, outs[0], integers, shapes, space))
 
-        accept = infer if takes_complex else of_real(name or code.__name__, infer)
-        return add_row("gather", code, inputs, attrs, accept, plan, name=name, vjp=vjp, ref=ref, sample=sample, kinks=kinks, errors=errors)
+        return add_row(
+            "gather",
+            code,
+            inputs,
+            attrs,
+            infer,
+            plan,
+            takes_complex=takes_complex,
+            name=name,
+            vjp=vjp,
+            ref=ref,
+            sample=sample,
+            kinks=kinks,
+            errors=errors,
+        )
 
     return declare
 
@@ -94,7 +107,20 @@ def scatter(
             program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
             return Plan(outs, executor.compile(program))
 
-        accept = infer if takes_complex else of_real(name or code.__name__, infer)
-        return add_row("scatter", code, inputs, attrs, accept, plan, name=name, doc=doc, vjp=vjp, ref=ref, sample=sample, errors=errors)
+        return add_row(
+            "scatter",
+            code,
+            inputs,
+            attrs,
+            infer,
+            plan,
+            takes_complex=takes_complex,
+            name=name,
+            doc=doc,
+            vjp=vjp,
+            ref=ref,
+            sample=sample,
+            errors=errors,
+        )
 
     return declare

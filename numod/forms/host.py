@@ -10,7 +10,7 @@ import numpy as np
 from ..kernel import memory
 from ..op import Op, Plan
 from ..spec import Spec
-from .common import add_row, of_real
+from .common import add_row
 
 
 def host(
@@ -44,8 +44,9 @@ def host(
             code,
             inputs,
             attrs,
-            of_real(name or code.__name__, infer),
+            infer,
             plan,
+            takes_complex=False,
             name=name,
             vjp=vjp,
             ref=ref,

@@ -18,7 +18,7 @@ from ..spec import Spec
 def _astype_infer(x: Spec, *, dtype: np.dtype) -> Spec:
     out = x.like(dtype=as_dtype(dtype))
     if x.dtype == complex64 != out.dtype:
-        raise DTypeError(f"astype: complex64 cannot become {out.dtype}; take real, imag or abs of it")
+        raise DTypeError(f"astype: complex64 cannot become {out.dtype}; take real or imag of it")
     return out
 
 
