@@ -276,6 +276,31 @@ def test_a_launch_waits_for_all_its_threads(threads):
         assert launch(Program((16,), 0, steps), [], [Spec.of((2,), np.dtype("int64"), CPU)]).tolist() == [1, 1]
 
 
+def notes():
+    """A kernel that keeps each item in scratch memory for a while, then copies it and counts the visit."""
+    backend, int64 = source.backend(), np.int64
+    pointer = backend.pointer
+
+    def kernel(begin, end, args, scratch):
+        out, note = pointer(pointer(args, int64)[1], int64), pointer(scratch, int64)
+        for i in range(begin, end):
+            note[0], value = i, 1.0
+            for _ in range(20):
+                value = math.sin(value)
+            out[i] += note[0] + (1 if value < 2.0 else 2)
+
+    return kernel
+
+
+@compiled_only
+def test_threads_that_wake_up_late_do_no_harm(threads):
+    steps = (Step(made_by(visits, True), 300, (Ref("out"),)), *[Step(made_by(notes), 300, (Ref("out"),), 7, 64)] * 20)
+    wanted = (np.arange(300) + 1) * 20
+    for count in (9, 2, 5, 3) * 25:  # more threads than cores: many come when a step is over, or when one of fewer threads runs
+        threads(count)
+        np.testing.assert_array_equal(launch(Program((2400,), 0, steps), [], [Spec.of((300,), np.dtype("int64"), CPU)]), wanted)
+
+
 @compiled_only
 def test_many_launches_do_not_hang(threads):
     threads(3)

@@ -53,9 +53,10 @@ BUFFER_SIZE = 56
 BUFFER_TYPE, TYPE_ERROR, NONE = 0, 8, 16
 LIVE, CACHED, PEAK = 24, 32, 40  # bytes: handed out, kept for reuse, most ever handed out
 THREADS = 48  # how many threads may work, the launching one included
-BUSY, NEXT, DONE = 64, 128, 192  # shared words of the running parallel step
+BUSY, JOINED, NEXT, DONE = 64, 72, 128, 192  # shared words of the running parallel step
+CLOSED = 1 << 32  # added to JOINED when no piece is left
 JOB_KERNEL, JOB_N, JOB_GRAIN, JOB_ARGS, JOB_SCRATCH, JOB_STRIDE = 256, 264, 272, 280, 288, 296
-LAUNCHER_PARKED, LAUNCHER_LOCK = 320, 328
+JOB_WORKERS = 304
 WORKERS = 384  # 64 bytes for each worker: generation, parked, lock
 MAX_WORKERS = 255
 FREE_LISTS = WORKERS + 64 * MAX_WORKERS
@@ -225,7 +226,7 @@ def coalesce(self, args, count):
 
 @inner
 def wait_done(state, workers):
-    """Until all workers have finished the step: spin a little, then let others run."""
+    """Until all workers that joined the step have finished it: spin a little, then let others run."""
     spins = 0
     while load_acquire(state + DONE) < workers:
         spins += 1
@@ -256,15 +257,17 @@ def run_parallel(state, threads, kernel, n, grain, args, scratch, stride):
     store(state + JOB_ARGS, args)
     store(state + JOB_SCRATCH, scratch)
     store(state + JOB_STRIDE, stride)
+    store(state + JOB_WORKERS, workers)
     store(state + NEXT, 0)
     store(state + DONE, 0)
+    store_release(state + JOINED, 0)
     for index in range(workers):
         mine = state + WORKERS + 64 * index
         exchange(mine, load(mine) + 1)  # a full fence: the parked flag must be read after this
         if exchange(mine + 8, 0) == 1:
             lock_release(load(mine + 16))
     take_pieces(kernel, n, grain, args, scratch, state + NEXT)
-    wait_done(state, workers)
+    wait_done(state, fetch_add(state + JOINED, CLOSED))
     store_release(state + BUSY, 0)
     return True
 
@@ -283,10 +286,13 @@ def worker(state, index):
                 if load_acquire(mine) == generation or exchange(mine + 8, 0) == 0:
                     lock_acquire(load(mine + 16), 1)  # the launcher took the flag back and posts
                 spins = 0
-        generation += 1
-        scratch = load(state + JOB_SCRATCH) + (index + 1) * load(state + JOB_STRIDE)
-        take_pieces(load(state + JOB_KERNEL), load(state + JOB_N), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch, state + NEXT)
-        fetch_add(state + DONE, 1)
+        generation = load(mine)
+        # A worker that comes late, when every piece is done, must not be waited for: the system may let it sleep for milliseconds.
+        if fetch_add(state + JOINED, 1) < CLOSED:
+            if index < load(state + JOB_WORKERS):  # else it was woken for an earlier step, and there is no scratch memory for it here
+                scratch = load(state + JOB_SCRATCH) + (index + 1) * load(state + JOB_STRIDE)
+                take_pieces(load(state + JOB_KERNEL), load(state + JOB_N), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch, state + NEXT)
+            fetch_add(state + DONE, 1)
 
 
 @inner
