@@ -149,15 +149,22 @@ def set_prealloc_config(
         raise ValueError("set_prealloc_config: alignment and min_req must be positive, max_overhead at least 0, growth_factor at least 1")
 
 
-def get_cuda_compute_capability(device: int) -> int:
-    """The compute capability of a GPU, as 10 * major + minor."""
+def get_cuda_compute_capability(device: int, device_type: str = "cuda") -> int:
+    """The compute capability of a GPU, as 10 * major + minor. device_type: "cuda", the only one with GPUs."""
+    _check_cuda("get_cuda_compute_capability", device_type)
     found = _kernel("cuda").properties(device)
     return 10 * found.major + found.minor
 
 
-def get_cuda_device_property(device: int) -> Any:
-    """``name``, ``total_memory``, ``major`` and ``minor`` of a GPU."""
+def get_cuda_device_property(device: int, device_type: str = "cuda") -> Any:
+    """``name``, ``total_memory``, ``major`` and ``minor`` of a GPU. device_type: "cuda", the only one with GPUs."""
+    _check_cuda("get_cuda_device_property", device_type)
     return _kernel("cuda").properties(device)
+
+
+def _check_cuda(function: str, device_type: str) -> None:
+    if device_type != "cuda":
+        raise ValueError(f"{function}: device_type must be 'cuda', got {device_type!r}")
 
 
 def get_cuda_version() -> int:

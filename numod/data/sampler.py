@@ -69,6 +69,10 @@ class MapSampler(Sampler):
         return [indices[position % len(indices)] for position in range(self.rank, share * self.world_size, self.world_size)]
 
     def __iter__(self) -> Iterator[list[int]]:
+        return self.batch()
+
+    def batch(self) -> Iterator[list[int]]:
+        """The batches of one pass, for this process: what iterating gives."""
         indices = self.scatter(list(self.sample()))
         for start in range(0, len(indices), self.batch_size):
             batch = indices[start : start + self.batch_size]
@@ -192,5 +196,9 @@ class StreamSampler(Sampler):
         self.batch_size = batch_size
 
     def __iter__(self) -> Iterator[range]:
+        return self.batch()
+
+    def batch(self) -> Iterator[range]:
+        """Batches without an end: what iterating gives."""
         while True:
             yield range(self.batch_size)

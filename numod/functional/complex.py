@@ -33,22 +33,22 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     return apply(complex_ops.pair, (mul(abs, cos(angle)), mul(abs, sin(angle))))
 
 
-def real(inp: Tensor) -> Tensor:
+def real(complex: Tensor) -> Tensor:
     """The real parts of a complex64 tensor, as float32.
 
     >>> real(complex(Tensor([1.0]), Tensor([2.0]))).tolist()
     [1.0]
     """
-    return apply(complex_ops.real, (inp,))
+    return apply(complex_ops.real, (complex,))
 
 
-def imag(inp: Tensor) -> Tensor:
+def imag(complex: Tensor) -> Tensor:
     """The imaginary parts of a complex64 tensor, as float32.
 
     >>> imag(complex(Tensor([1.0]), Tensor([2.0]))).tolist()
     [2.0]
     """
-    return apply(complex_ops.imag, (inp,))
+    return apply(complex_ops.imag, (complex,))
 
 
 def _check_parts(name: str, x: Tensor, y: Tensor) -> None:

@@ -14,6 +14,7 @@ from ..ops import compare, math, view
 from ..tensor import Tensor
 from . import elemwise, indexing, linalg, reduction, tensor as shapes
 
+_ROUNDED = (("round", math.round), ("floor", math.floor), ("ceil", math.ceil))
 _NUMBERS = (float, int, bool)
 
 
@@ -75,7 +76,7 @@ def _attach_operators() -> None:
         ("ge", compare.greater_equal),
     ):
         setattr(Tensor, f"__{name}__", _forward(op))
-    for name, op in (("neg", math.neg), ("abs", math.abs), ("invert", compare.logical_not), ("round", math.round)):
+    for name, op in (("neg", math.neg), ("abs", math.abs), ("invert", compare.logical_not), *_ROUNDED):
         setattr(Tensor, f"__{name}__", lambda self, op=op: apply(op, (self,)))
 
 

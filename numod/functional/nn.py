@@ -12,9 +12,9 @@ from .attention import multi_head_attention
 from .conv import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d, local_conv2d, region_restricted_conv
 from .deformable import deformable_conv2d, deformable_psroi_pooling
 from .dropout import dropout
-from .elemwise import gelu, logsigmoid, relu, sigmoid, silu, softplus
+from .elemwise import gelu, hsigmoid, hswish, leaky_relu, logsigmoid, prelu, relu, relu6, sigmoid, silu, softplus
 from .gathering import embedding, indexing_one_hot, one_hot
-from .linalg import matmul
+from .linalg import matmul, normalize
 from .loss import binary_cross_entropy, cross_entropy, ctc_loss, hinge_loss, l1_loss, square_loss
 from .norm import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm, sync_batch_norm
 from .pooling import (
@@ -28,6 +28,7 @@ from .pooling import (
 )
 from .reduction import logsoftmax, logsumexp, softmax
 from .sides import reshaped
+from .tensor import pad
 from .vision import correlation, cvt_color, interpolate, nms, remap, roi_align, roi_pooling, warp_affine, warp_perspective
 
 
@@ -77,11 +78,14 @@ __all__ = [
     "general_norm",
     "group_norm",
     "hinge_loss",
+    "hsigmoid",
+    "hswish",
     "indexing_one_hot",
     "instance_norm",
     "interpolate",
     "l1_loss",
     "layer_norm",
+    "leaky_relu",
     "linear",
     "local_conv2d",
     "local_response_norm",
@@ -92,10 +96,14 @@ __all__ = [
     "max_pool2d",
     "multi_head_attention",
     "nms",
+    "normalize",
     "one_hot",
+    "pad",
     "pixel_shuffle",
+    "prelu",
     "region_restricted_conv",
     "relu",
+    "relu6",
     "remap",
     "roi_align",
     "roi_pooling",

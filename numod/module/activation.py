@@ -20,18 +20,32 @@ def activation(name: str, function: Callable) -> type[Module]:
     [0.0]
     """
 
-    def forward(self, x):
-        return function(x)
+    def forward(self, inputs):
+        return function(inputs)
 
     summary = (function.__doc__ or "").strip().split("\n")[0]
     doc = f"The layer of :func:`numod.functional.{function.__name__}`: {summary}\n\nShape: any -> the same."
     return type(name, (Module,), {"__doc__": doc, "__module__": __name__, "forward": forward})
 
 
-ReLU = activation("ReLU", F.relu)
 GELU = activation("GELU", F.gelu)
 SiLU = activation("SiLU", F.silu)
 Sigmoid = activation("Sigmoid", F.sigmoid)
+
+
+class ReLU(Module):
+    """The layer of :func:`numod.functional.relu`: ``max(x, 0)``; NaN stays NaN.
+
+    Shape: any -> the same.
+
+    >>> import numod as nm, numod.module as M
+    >>> M.ReLU()(nm.Tensor([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+
+    def forward(self, x):
+        """``x``, with what is negative set to 0."""
+        return F.relu(x)
 
 
 class Softmax(Module):
@@ -48,9 +62,9 @@ class Softmax(Module):
         super().__init__(name=name)
         self.axis = axis
 
-    def forward(self, x):
-        """The softmax of ``x``."""
-        return F.softmax(x, self.axis)
+    def forward(self, inputs):
+        """The softmax of ``inputs``."""
+        return F.softmax(inputs, self.axis)
 
     def _module_info_string(self) -> str:
         return f"axis={self.axis}"
@@ -70,9 +84,9 @@ class LeakyReLU(Module):
         super().__init__(name=name)
         self.negative_slope = negative_slope
 
-    def forward(self, x):
-        """The leaky rectifier of ``x``."""
-        return F.leaky_relu(x, self.negative_slope)
+    def forward(self, inputs):
+        """The leaky rectifier of ``inputs``."""
+        return F.leaky_relu(inputs, self.negative_slope)
 
 
 class PReLU(Module):
@@ -92,6 +106,6 @@ class PReLU(Module):
         shape = (1, num_parameters, 1, 1) if num_parameters > 1 else (1,)
         self.weight = Parameter(np.full(shape, init, np.float32))
 
-    def forward(self, x):
-        """The rectifier of ``x`` with learned slopes."""
-        return F.prelu(x, self.weight)
+    def forward(self, inputs):
+        """The rectifier of ``inputs`` with learned slopes."""
+        return F.prelu(inputs, self.weight)

@@ -56,22 +56,22 @@ class _BatchNorm(Module):
             init.ones_(self.weight)
             init.zeros_(self.bias)
 
-    def forward(self, x):
-        """``x`` normalized, scaled and shifted; in training mode the running statistics change."""
+    def forward(self, inp):
+        """``inp`` normalized, scaled and shifted; in training mode the running statistics change."""
         check(
-            x.ndim in self.ranks and x.shape[1] == self.num_features,
+            inp.ndim in self.ranks and inp.shape[1] == self.num_features,
             "{}: input must have {} axes and {} channels, got shape {}",
             type(self).__name__,
             " or ".join(map(str, self.ranks)),
             self.num_features,
-            x.shape,
+            inp.shape,
         )
         weight: Tensor | None = self.weight
         bias: Tensor | None = self.bias
         if self.freeze and weight is not None and bias is not None:
             weight, bias = weight.detach(), bias.detach()
         y = F.batch_norm(
-            x.reshape(*x.shape, *[1] * (4 - x.ndim)),
+            inp.reshape(*inp.shape, *[1] * (4 - inp.ndim)),
             self.running_mean if self.track_running_stats else None,
             self.running_var if self.track_running_stats else None,
             weight,
@@ -80,7 +80,7 @@ class _BatchNorm(Module):
             momentum=self.momentum,
             eps=self.eps,
         )
-        return y.reshape(x.shape)
+        return y.reshape(inp.shape)
 
     def _module_info_string(self) -> str:
         return (

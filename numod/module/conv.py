@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
 
@@ -121,10 +121,14 @@ class Conv1d(_Conv):
 
     axes = 1
 
-    def forward(self, x):
-        """Convolve ``x`` with the weight and add the bias."""
-        x, padding = self._padded(x)
-        return F.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution with this weight and bias in place of the layer's own."""
+        inp, padding = self._padded(inp)
+        return F.conv1d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+
+    def forward(self, inp):
+        """Convolve ``inp`` with the weight and add the bias."""
+        return self.calc_conv(inp, self.weight, self.bias)
 
 
 class Conv2d(_Conv):
@@ -142,10 +146,14 @@ class Conv2d(_Conv):
 
     axes = 2
 
-    def forward(self, x):
-        """Convolve ``x`` with the weight and add the bias."""
-        x, padding = self._padded(x)
-        return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution with this weight and bias in place of the layer's own."""
+        inp, padding = self._padded(inp)
+        return F.conv2d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+
+    def forward(self, inp):
+        """Convolve ``inp`` with the weight and add the bias."""
+        return self.calc_conv(inp, self.weight, self.bias)
 
 
 class Conv3d(_Conv):
@@ -162,7 +170,11 @@ class Conv3d(_Conv):
 
     axes = 3
 
-    def forward(self, x):
-        """Convolve ``x`` with the weight and add the bias."""
-        x, padding = self._padded(x)
-        return F.conv3d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, self.conv_mode)
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution with this weight and bias in place of the layer's own."""
+        inp, padding = self._padded(inp)
+        return F.conv3d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode)
+
+    def forward(self, inp):
+        """Convolve ``inp`` with the weight and add the bias."""
+        return self.calc_conv(inp, self.weight, self.bias)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import functional as F
+from ..tensor import Tensor
 from .conv import _Conv
 
 
@@ -58,12 +59,12 @@ class ConvTranspose2d(_ConvTranspose):
 
     axes = 2
 
-    def forward(self, x):
-        """The transposed convolution of ``x`` with the weight, plus the bias."""
+    def calc_conv_transpose2d(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The transposed convolution with this weight and bias in place of the layer's own."""
         return F.conv_transpose2d(
-            x,
-            self.weight,
-            self.bias,
+            inp,
+            weight,
+            bias,
             self.stride,
             self.padding,
             self.output_padding,
@@ -72,6 +73,10 @@ class ConvTranspose2d(_ConvTranspose):
             self.conv_mode,
             self.compute_mode,
         )
+
+    def forward(self, inp):
+        """The transposed convolution of ``inp`` with the weight, plus the bias."""
+        return self.calc_conv_transpose2d(inp, self.weight, self.bias)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -107,6 +112,6 @@ class ConvTranspose3d(_ConvTranspose):
     def _fan_in(self) -> int:
         return self.in_channels
 
-    def forward(self, x):
-        """The transposed convolution of ``x`` with the weight, plus the bias."""
-        return F.conv_transpose3d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.dilation, self.groups)
+    def forward(self, inp):
+        """The transposed convolution of ``inp`` with the weight, plus the bias."""
+        return F.conv_transpose3d(inp, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.dilation, self.groups)

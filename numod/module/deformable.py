@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import functional as F
+from ..tensor import Tensor
 from .conv import _Conv
 from .module import Module
 
@@ -38,10 +39,14 @@ class DeformableConv2d(_Conv):
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, conv_mode, compute_mode, name=name
         )
 
-    def forward(self, x, offset, mask):
-        """The convolution of what is read, plus the bias."""
+    def calc_conv(self, inp: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution with this weight and bias in place of the layer's own."""
         settings = (self.stride, self.padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
-        return F.deformable_conv2d(x, self.weight, offset, mask, self.bias, *settings)
+        return F.deformable_conv2d(inp, weight, offset, mask, bias, *settings)
+
+    def forward(self, inp, offset, mask):
+        """The convolution of what is read, plus the bias."""
+        return self.calc_conv(inp, self.weight, offset, mask, self.bias)
 
 
 class DeformablePSROIPooling(Module):
@@ -75,7 +80,7 @@ class DeformablePSROIPooling(Module):
         self.spatial_scale = spatial_scale
         self.trans_std = trans_std
 
-    def forward(self, x, rois, trans):
+    def forward(self, inp, rois, trans):
         """The means of the cells of ``rois``, moved by ``trans``."""
         cells = (self.part_size, self.pooled_h, self.pooled_w, self.sample_per_part)
-        return F.deformable_psroi_pooling(x, rois, trans, self.no_trans, *cells, self.spatial_scale, self.trans_std)
+        return F.deformable_psroi_pooling(inp, rois, trans, self.no_trans, *cells, self.spatial_scale, self.trans_std)

@@ -24,9 +24,9 @@ class Dropout(Module):
             raise ValueError(f"Dropout: drop_prob must be at least 0 and less than 1, got {drop_prob}")
         self.drop_prob = drop_prob
 
-    def forward(self, x):
-        """``x`` with elements dropped, or in evaluation mode ``x``."""
-        return F.dropout(x, self.drop_prob, training=self.training) if self.training else x
+    def forward(self, inputs):
+        """``inputs`` with elements dropped, or in evaluation mode ``inputs``."""
+        return F.dropout(inputs, self.drop_prob, training=self.training) if self.training else inputs
 
     def _module_info_string(self) -> str:
         return f"drop_prob={self.drop_prob}"

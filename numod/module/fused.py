@@ -20,9 +20,9 @@ Sides = int | tuple[int, ...]
 class _Relu(Module):
     """Put before a layer in the list of base classes, it sets what is negative in that layer's result to 0."""
 
-    def forward(self, x):
-        """The result of the layer for ``x``, with what is negative set to 0."""
-        return F.relu(super().forward(x))  # type: ignore[safe-super]
+    def forward(self, inp):
+        """The result of the layer for ``inp``, with what is negative set to 0."""
+        return F.relu(super().forward(inp))  # type: ignore[safe-super]
 
 
 class ConvRelu2d(_Relu, Conv2d):
@@ -85,9 +85,9 @@ class ConvBn2d(Module):
         )
         self.bn = BatchNorm2d(out_channels, eps, momentum, affine, track_running_stats)
 
-    def forward(self, x):
-        """``x`` convolved and normalized."""
-        return self.bn(self.conv(x))
+    def forward(self, inp):
+        """``inp`` convolved and normalized."""
+        return self.bn(self.conv(inp))
 
 
 class ConvBnRelu2d(_Relu, ConvBn2d):
@@ -132,9 +132,9 @@ class ConvTransposeBn2d(Module):
         )
         self.bn = BatchNorm2d(out_channels, eps, momentum, affine, track_running_stats)
 
-    def forward(self, x):
-        """The transposed convolution of ``x``, normalized."""
-        return self.bn(self.conv_transpose2d(x))
+    def forward(self, inp):
+        """The transposed convolution of ``inp``, normalized."""
+        return self.bn(self.conv_transpose2d(inp))
 
 
 class ConvTransposeBnRelu2d(_Relu, ConvTransposeBn2d):
@@ -175,9 +175,9 @@ class LinearBn1d(Module):
         self.linear = Linear(in_features, out_features, bias, compute_mode)
         self.bn = BatchNorm1d(out_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, x):
-        """The affine map of ``x``, normalized."""
-        return self.bn(self.linear(x))
+    def forward(self, inp):
+        """The affine map of ``inp``, normalized."""
+        return self.bn(self.linear(inp))
 
 
 class LinearBnRelu1d(_Relu, LinearBn1d):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
 
@@ -39,9 +39,13 @@ class Linear(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
+    def calc_linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The affine map with this weight and bias in place of the layer's own."""
+        return F.linear(x, weight, bias, compute_mode=self.compute_mode)
+
     def forward(self, x):
         """``x W^T + b``."""
-        return F.linear(x, self.weight, self.bias, compute_mode=self.compute_mode)
+        return self.calc_linear(x, self.weight, self.bias)
 
     def _module_info_string(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..ops.windows import out_sides
+from ..tensor import Tensor
 from .conv import Conv2d, _Conv
 
 
@@ -43,9 +44,9 @@ class LocalConv2d(Conv2d):
         places = out_sides("LocalConv2d", size, self.kernel_size, self.padding, self.stride, self.dilation)
         return (self.groups, *places, self.in_channels // self.groups, *self.kernel_size, self.out_channels // self.groups)
 
-    def forward(self, x):
-        """Each place of ``x`` with its own weights."""
-        return F.local_conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.conv_mode)
+    def forward(self, inp):
+        """Each place of ``inp`` with its own weights."""
+        return F.local_conv2d(inp, self.weight, None, self.stride, self.padding, self.dilation, self.conv_mode)
 
 
 class RegionRestrictedConv(_Conv):
@@ -97,9 +98,13 @@ class RegionRestrictedConv(_Conv):
     def _weight_shape(self) -> tuple[int, ...]:
         return (self.groups, self.out_channels // self.groups, self.in_channels // self.groups, *self._sides(self.kernel_size))
 
-    def forward(self, x, rin, rout):
-        """The convolution of ``x`` within regions, plus the bias."""
-        x, padding = self._padded(x)
+    def calc_conv(self, inp: Tensor, weight: Tensor, rin: Tensor, rout: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution with this weight and bias in place of the layer's own."""
+        inp, padding = self._padded(inp)
         rin, _ = self._padded(rin)
         settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
-        return F.region_restricted_conv(x, self.weight, rin, rout, self.bias, *settings)
+        return F.region_restricted_conv(inp, weight, rin, rout, bias, *settings)
+
+    def forward(self, inp, rin, rout):
+        """The convolution of ``inp`` within regions, plus the bias."""
+        return self.calc_conv(inp, self.weight, rin, rout, self.bias)

@@ -182,6 +182,6 @@ class LocalResponseNorm(Module):
         self.alpha = alpha
         self.beta = beta
 
-    def forward(self, x):
-        """``x`` divided."""
-        return F.local_response_norm(x, self.kernel_size, self.k, self.alpha, self.beta)
+    def forward(self, inp):
+        """``inp`` divided."""
+        return F.local_response_norm(inp, self.kernel_size, self.k, self.alpha, self.beta)

@@ -25,6 +25,6 @@ class Pad(Module):
         self.mode = mode
         self.pad_val = constant_val
 
-    def forward(self, x):
-        """``x`` with elements around it."""
-        return F.pad(x, self.pad_width, self.mode, self.pad_val)
+    def forward(self, src):
+        """``src`` with elements around it."""
+        return F.pad(src, self.pad_width, self.mode, self.pad_val)

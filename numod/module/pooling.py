@@ -36,9 +36,9 @@ class MaxPool2d(_Pool2d):
     [[[[4.0]]]]
     """
 
-    def forward(self, x):
-        """The largest value of each window of ``x``."""
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+    def forward(self, inp):
+        """The largest value of each window of ``inp``."""
+        return F.max_pool2d(inp, self.kernel_size, self.stride, self.padding)
 
 
 class AvgPool2d(_Pool2d):
@@ -63,9 +63,9 @@ class AvgPool2d(_Pool2d):
         super().__init__(kernel_size, stride, padding, name=name)
         self.mode = mode
 
-    def forward(self, x):
-        """The mean of each window of ``x``."""
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.mode)
+    def forward(self, inp):
+        """The mean of each window of ``inp``."""
+        return F.avg_pool2d(inp, self.kernel_size, self.stride, self.padding, self.mode)
 
     def _module_info_string(self) -> str:
         return f"{super()._module_info_string()}, mode={self.mode}"
@@ -87,9 +87,9 @@ class AdaptiveMaxPool2d(_AdaptivePool2d):
     [[[[2.0, 4.0]]]]
     """
 
-    def forward(self, x):
-        """The largest value of each window of ``x``."""
-        return F.adaptive_max_pool2d(x, self.oshp)
+    def forward(self, inp):
+        """The largest value of each window of ``inp``."""
+        return F.adaptive_max_pool2d(inp, self.oshp)
 
 
 class AdaptiveAvgPool2d(_AdaptivePool2d):
@@ -102,6 +102,6 @@ class AdaptiveAvgPool2d(_AdaptivePool2d):
     [[[[2.5]]]]
     """
 
-    def forward(self, x):
-        """The mean of each window of ``x``."""
-        return F.adaptive_avg_pool2d(x, self.oshp)
+    def forward(self, inp):
+        """The mean of each window of ``inp``."""
+        return F.adaptive_avg_pool2d(inp, self.oshp)

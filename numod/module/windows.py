@@ -24,9 +24,9 @@ class SlidingWindow(Module):
         self.stride = stride
         self.dilation = dilation
 
-    def forward(self, x):
-        """The windows of ``x``."""
-        return F.sliding_window(x, self.kernel_size, self.padding, self.stride, self.dilation)
+    def forward(self, inp):
+        """The windows of ``inp``."""
+        return F.sliding_window(inp, self.kernel_size, self.padding, self.stride, self.dilation)
 
 
 class SlidingWindowTranspose(Module):
@@ -55,9 +55,9 @@ class SlidingWindowTranspose(Module):
         self.stride = stride
         self.dilation = dilation
 
-    def forward(self, x):
-        """The sums of the windows ``x`` at their places."""
-        return F.sliding_window_transpose(x, self.output_size, self.kernel_size, self.padding, self.stride, self.dilation)
+    def forward(self, inp):
+        """The sums of the windows ``inp`` at their places."""
+        return F.sliding_window_transpose(inp, self.output_size, self.kernel_size, self.padding, self.stride, self.dilation)
 
 
 class PixelShuffle(Module):
