@@ -1,39 +1,53 @@
 """Element types: which there are, how they convert from what users write, and how they combine.
 
-A dtype is a NumPy dtype. Python scalars are weak: they take part in promotion only by their kind.
+A dtype is a NumPy dtype; that of bfloat16 is `ml_dtypes`', which is imported when someone asks for it. Python scalars are weak: they take part in
+promotion only by their kind.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import DTypeError
 
-FLOATS = ("float16", "float32", "float64")
+HALVES = ("float16", "bfloat16")
+FLOATS = (*HALVES, "float32", "float64")
 INTS = ("int8", "int16", "int32", "int64", "uint8")
 NAMES = (*FLOATS, *INTS, "bool", "complex64")
 
-float16, float32, float64 = (np.dtype(name) for name in FLOATS)
+float16, float32, float64 = (np.dtype(name) for name in ("float16", "float32", "float64"))
 int8, int16, int32, int64, uint8 = (np.dtype(name) for name in INTS)
 boolean, complex64 = np.dtype("bool"), np.dtype("complex64")
 
-_SUPPORTED = frozenset(np.dtype(name) for name in NAMES)
+if TYPE_CHECKING:
+    bfloat16: np.dtype
+
 _DEFAULTS = {np.dtype("int64"): int32, np.dtype("float64"): float32, np.dtype("complex128"): complex64}
 
 
 @functools.lru_cache(maxsize=256)
 def as_dtype(dtype: object) -> np.dtype:
     """The supported dtype that ``dtype`` (a name, type or NumPy dtype) names; raises DTypeError for any other."""
+    if isinstance(dtype, str) and dtype == "bfloat16":
+        import ml_dtypes  # a tenth of what `import numpy` takes, for a dtype that most programs never meet
+
+        return np.dtype(ml_dtypes.bfloat16)
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
         found = None
-    if found is None or found not in _SUPPORTED:
+    if found is None or not found.isnative or found.name not in NAMES:
         raise DTypeError(f"dtype: got {dtype!r}, supported are {', '.join(NAMES)}")
     return found
+
+
+def __getattr__(name: str) -> Any:
+    if name != "bfloat16":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return as_dtype(name)
 
 
 def default_dtype(dtype: np.dtype) -> np.dtype:
@@ -41,9 +55,19 @@ def default_dtype(dtype: np.dtype) -> np.dtype:
     return as_dtype(_DEFAULTS.get(dtype, dtype))
 
 
+def kind_of(dtype: np.dtype) -> str:
+    """What a dtype is, by NumPy's letters: "b", "i", "u", "f" or "c". (NumPy itself knows of bfloat16 only that it is foreign: "V".)"""
+    return "f" if dtype.kind == "V" and dtype.name == "bfloat16" else dtype.kind
+
+
 def is_float(dtype: np.dtype) -> bool:
     """Whether this is a float dtype; only tensors of float dtypes can be attached to a GradManager."""
-    return dtype.kind == "f"
+    return kind_of(dtype) == "f"
+
+
+def is_half(dtype: np.dtype) -> bool:
+    """Whether this is a float of 16 bits, which is stored but not computed in."""
+    return dtype.itemsize == 2 and is_float(dtype)
 
 
 def is_integer(dtype: np.dtype) -> bool:
@@ -66,8 +90,8 @@ def scalar_dtype(value: Any, other: np.dtype) -> np.dtype:
 def promote(*dtypes: np.dtype) -> np.dtype:
     """The dtype that operands of these dtypes are converted to before they meet.
 
-    complex64 wins over all others. A float wins over integers and bool (float16 becomes float32 there), the wider of two floats or two signed
-    integers wins, bool beside an integer makes float32.
+    complex64 wins over all others. A float wins over integers and bool (float16 and bfloat16 become float32 there, and beside each other), the wider of
+    two floats or two signed integers wins, bool beside an integer makes float32.
     Raises DTypeError for uint8 beside a signed integer: no common dtype holds both without surprise.
     """
     result = dtypes[0]
@@ -78,8 +102,8 @@ def promote(*dtypes: np.dtype) -> np.dtype:
             result = complex64
         elif is_float(result) != is_float(dtype):
             result = result if is_float(result) else dtype
-            result = float32 if result == float16 else result
-        elif boolean in (result, dtype):
+            result = float32 if is_half(result) else result
+        elif boolean in (result, dtype) or (is_half(result) and is_half(dtype)):
             result = float32
         elif uint8 in (result, dtype):
             raise DTypeError(f"promotion: {result} and {dtype} have no common dtype; convert one with astype")

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import dtype as dtypes
 from .device import as_device
-from .kernel import memory
+from .kernel import capsules, memory
 from .spec import Spec
 
 _new = object.__new__
@@ -255,7 +255,7 @@ class Tensor:
 
     def __dlpack__(self, **options):
         """Share the memory with another library (see the DLPack specification)."""
-        return memory.to_numpy(self._buffer, self._spec).__dlpack__(**options)
+        return capsules.give(memory.to_numpy(self._buffer, self._spec), **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return memory.to_numpy(self._buffer, self._spec).__dlpack_device__()
@@ -274,7 +274,7 @@ class Tensor:
     def __repr__(self) -> str:
         array = self.numpy()
         with np.printoptions(precision=4, suppress=False):
-            text = str(array)
+            text = str(array.astype(np.float32) if array.dtype.kind == "V" else array)
         kind = "" if self.dtype == dtypes.float32 else f"dtype={self.dtype}, "
         return f"{type(self).__name__}({text}, {kind}device={self.device})"
 
@@ -311,7 +311,7 @@ def as_array(data, dtype=None) -> np.ndarray:
     if isinstance(data, (list, tuple)):
         data = _plain(data)
     elif hasattr(data, "__dlpack__") and not isinstance(data, (np.ndarray, np.generic)):
-        data = np.from_dlpack(data)
+        data = capsules.take(data)
     array = np.asarray(data)
     if dtype is not None:
         return array.astype(dtypes.as_dtype(dtype), copy=False)

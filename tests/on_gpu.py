@@ -9,7 +9,7 @@ import numod.functional as F
 import numod.module as M
 from numod import Tensor
 from numod.autodiff import GradManager
-from numod.dtype import NAMES
+from numod.dtype import HALVES, NAMES, as_dtype
 from numod.kernel import cuda, memory
 from numod.op import TABLE, KernelIndexError
 from numod.ops import index, reduce, view
@@ -17,7 +17,7 @@ from numod.testing import PROPERTIES, hold
 from numod.testing.calls import Trial
 from numod.testing.compare import match_each
 
-COMPUTED = [name for name in NAMES if name != "float16"]  # what GPUs compute with
+COMPUTED = [name for name in NAMES if name not in HALVES]  # what GPUs compute with
 OPS = pytest.mark.parametrize("op", TABLE.values(), ids=lambda op: f"{op.form}-{op.name}")
 
 
@@ -36,7 +36,7 @@ def test_row_in_other_dtypes(op):
     @settings(max_examples=2)
     @given(strategies.data(), strategies.sampled_from(COMPUTED))
     def holds(data, dtype):
-        call = Trial(op, data).call(most=2, plain=True, dtype=np.dtype(dtype))
+        call = Trial(op, data).call(most=2, plain=True, dtype=as_dtype(dtype))
         if call.accepted() and not call.has_half():
             match_each(call, call.run(call.tensors("gpu0")), call.run())
 
@@ -46,17 +46,20 @@ def test_row_in_other_dtypes(op):
 @pytest.mark.parametrize("dtype", NAMES)
 @pytest.mark.parametrize("shape", [(), (0,), (2, 3), (2, 0, 3)])
 def test_values_come_back_from_the_gpu(dtype, shape):
-    values = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
+    values = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(as_dtype(dtype))
     there = Tensor(values, dtype=dtype, device="gpu0")
     back = there.to("cpu0")
-    assert (there.device, back.device, back.dtype) == ("gpu0", "cpu0", np.dtype(dtype))
+    assert (there.device, back.device, back.dtype) == ("gpu0", "cpu0", as_dtype(dtype))
     np.testing.assert_array_equal(there.numpy(), values)
     np.testing.assert_array_equal(back.to("gpu0").numpy(), values)
 
 
-def test_float16_is_kept_but_not_computed_with():
-    x = Tensor([1.0, 2.0], dtype="float16", device="gpu0")
-    with pytest.raises(TypeError, match="float16: tensors on a GPU cannot be computed with yet"):
+@pytest.mark.parametrize("dtype", HALVES)
+def test_floats_of_16_bits_are_kept_but_not_computed_with(dtype):
+    x = Tensor([1.0, 2.0, 3.0, 4.0], dtype=dtype, device="gpu0")
+    assert x.reshape(2, 2).T.reshape(4).tolist() == [1.0, 3.0, 2.0, 4.0]
+    assert F.copy(x).tolist() == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(TypeError, match=f"{dtype}: tensors on a GPU cannot be computed with yet"):
         F.exp(x)
 
 

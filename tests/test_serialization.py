@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as st_numpy
 
 import numod as nm
 import numod.module as M
+from numod.dtype import as_dtype
 from numod.serialization import FileFormatError
 
 
@@ -50,8 +51,9 @@ def same(a, b):
         assert repr(a) == repr(b)
 
 
-dtypes = st.sampled_from(["float32", "float64", "float16", "int8", "int64", "uint8", "uint32", "bool", "complex64"])
+dtypes = st.sampled_from(["float32", "float64", "float16", "int8", "int64", "uint8", "uint16", "uint32", "bool", "complex64"])
 arrays = st_numpy.arrays(dtypes, st_numpy.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
+arrays |= arrays.filter(lambda array: array.dtype == np.uint16).map(lambda array: array.view(as_dtype("bfloat16")))
 tensors = st.builds(
     lambda kind, array: kind(array, dtype=array.dtype),
     st.sampled_from([nm.Tensor, nm.Parameter]),

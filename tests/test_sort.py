@@ -14,7 +14,7 @@ random = np.random.default_rng(0)
 @pytest.mark.parametrize("n", [1, 20] if config.interpret else [1, 20, 33, 700])
 @pytest.mark.parametrize("name", [name for name in dtypes.NAMES if name not in ("bool", "complex64")])
 def test_order_is_that_of_numpy(name, n, descending):
-    x = (random.normal(size=(3, n)) * 100).astype(name)
+    x = (random.normal(size=(3, n)) * 100).astype(dtypes.as_dtype(name))
     order = np.argsort(x[:, ::-1] if descending else x, axis=1, kind="stable")
     order = n - 1 - order[:, ::-1] if descending else order
     t = nm.Tensor(x, dtype=name)

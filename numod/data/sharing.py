@@ -21,7 +21,7 @@ class Placed(NamedTuple):
     """Stands for an array: where it is in the memory, and what it is."""
 
     offset: int
-    dtype: str
+    dtype: np.dtype
     shape: tuple[int, ...]
 
 
@@ -88,7 +88,7 @@ def _describe(value: Any, arrays: list[np.ndarray], offset: int) -> tuple[Any, i
     """The value with its arrays (but those of objects) replaced and listed, and the offset for the next one."""
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         arrays.append(value)
-        return Placed(offset, value.dtype.str, value.shape), offset + _rounded(value.nbytes)
+        return Placed(offset, value.dtype, value.shape), offset + _rounded(value.nbytes)
     if isinstance(value, Mapping):
         items = {}
         for key, item in value.items():

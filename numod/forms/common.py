@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtype import complex64, float32, is_float
+from ..dtype import complex64, float32, is_float, kind_of
 from ..errors import DTypeError, check
 from ..kernel import runtime
 from ..op import TABLE, Op, Plan, apply, register
@@ -69,7 +69,7 @@ def broadcast(name: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 def working_dtype(name: str, takes: str, dtype: np.dtype) -> np.dtype:
     """The dtype an op computes in, given what it takes and what its operands promote to."""
     accepted = {"bool": "b", "integer": "iu", "number": "iuf", "complex": "iufc", "float": "iuf", "any": "biuf", "all": "biufc"}[takes]
-    if dtype.kind not in accepted:
+    if kind_of(dtype) not in accepted:
         wanted = {"bool": "bool", "integer": "integers"}.get(takes, "numbers")
         raise DTypeError(f"{name}: takes {wanted}, got {dtype}")
     return float32 if takes == "float" and not is_float(dtype) else dtype

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..dtype import float16, float32
+from ..dtype import float32, is_half
 from ..forms import normalize_axis
 from ..op import Op, apply
 from ..ops import math, reduce, view
@@ -29,12 +29,12 @@ def axes_of(name: str, inp: Tensor, axis: Axis) -> tuple[int, ...]:
 
 
 def _reduction(op: Op, widens: bool = False) -> Callable[..., Tensor]:
-    """The functional form of a reduction; ``widens``: of float16 it is a float32."""
+    """The functional form of a reduction; ``widens``: of a float of 16 bits it is a float32."""
 
     def function(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         if axis is None and keepdims:
             raise AxisError(f"{op.name}: cannot keep dimensions without an axis; name the axes")
-        if widens and inp.dtype == float16:
+        if widens and is_half(inp.dtype):
             inp = apply(view.astype, (inp,), (float32,))
         return apply(op, (inp,), (axes_of(op.name, inp, axis), keepdims))
 

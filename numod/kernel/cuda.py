@@ -221,12 +221,18 @@ def pool(ordinal: int) -> Pool:
     return Pool()
 
 
+def in_memory(dtype: np.dtype) -> np.dtype:
+    """The dtype of the arrays that hold values of a dtype: numba does not know bfloat16, and is shown its bits."""
+    return np.dtype(np.uint16) if dtype.kind == "V" else dtype
+
+
 def upload(array: np.ndarray, spec: Spec) -> Buffer:
     """A Buffer with a copy of the values."""
     with _working(spec.device.ordinal, "upload"):
-        buffer = pool(spec.device.ordinal).take(spec.size, spec.dtype)
+        dtype = in_memory(spec.dtype)
+        buffer = pool(spec.device.ordinal).take(spec.size, dtype)
         if spec.size:
-            buffer.array.copy_to_device(np.ascontiguousarray(array).reshape(-1))
+            buffer.array.copy_to_device(np.ascontiguousarray(array).reshape(-1).view(dtype))
     return buffer
 
 

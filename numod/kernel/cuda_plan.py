@@ -12,7 +12,7 @@ import numpy as np
 
 from ..spec import Spec
 from . import cuda_loops, elementwise as cpu_elementwise, gather as cpu_gather, layout, rowwise as cpu_rowwise, source
-from .cuda import BLOCK, NAMES, Run, twin
+from .cuda import BLOCK, NAMES, Run, in_memory, twin
 
 ATOMIC = ("int32", "int64", "float32", "float64")  # what atomic addition takes
 
@@ -20,9 +20,10 @@ Operand = tuple[int, Spec]  # a slot and how it is seen
 
 
 def elementwise(code: Callable, specs: Sequence[Spec], outs: Sequence[Spec], dtype: np.dtype) -> Run:
-    """The elementwise form; operands may have any strides."""
+    """The elementwise form; operands may have any strides. (Floats of 16 bits are copied only.)"""
+    outs = [spec.like(dtype=in_memory(spec.dtype)) for spec in outs]
     run = Run(code.__name__, len(specs), outs)
-    _elementwise(run, code, dtype, list(enumerate(specs)), list(zip(run.outputs, outs, strict=True)))
+    _elementwise(run, code, in_memory(dtype), list(enumerate(specs)), list(zip(run.outputs, outs, strict=True)))
     return run
 
 

@@ -1,7 +1,8 @@
-"""float16 on the CPU: whatever an op is, its kernels compute in float32, and what they read and write is converted around them.
+"""Floats of 16 bits on the CPU: whatever an op is, its kernels compute in float32, and what they read and write is converted around them.
 
-So each result is rounded once. A float16 is its bits to a kernel; the conversions are integer arithmetic that every processor vectorises (after F. Giesen,
-"Half to float done quick" and "Float to half, round to nearest even", public domain).
+So each result is rounded once. A float16 or bfloat16 is its bits to a kernel; the conversions are integer arithmetic that every processor vectorises
+(those of float16 after F. Giesen, "Half to float done quick" and "Float to half, round to nearest even", public domain).
+A bfloat16 is the upper half of a float32.
 
 Argument words of a conversion: output address, input address. The range counts elements.
 """
@@ -9,39 +10,41 @@ Argument words of a conversion: output address, input address. The range counts 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from ..dtype import float32, is_half
 from ..errors import DTypeError
 from ..spec import Spec
 from . import executor, layout, source
 from .program import Kernel, Program, Ref, Step
 
-HALF, SINGLE = np.dtype("float16"), np.dtype("float32")
 GRAIN = 32768
 
 
 def concerns(specs: Sequence[Spec]) -> bool:
-    """Whether there is a float16 among these tensors; DTypeError if it is on a GPU."""
-    found = [spec for spec in specs if spec.dtype == HALF]
-    if any(spec.device.is_cuda for spec in found):
-        raise DTypeError("float16: tensors on a GPU cannot be computed with yet")
+    """Whether there is a float of 16 bits among these tensors; DTypeError if it is on a GPU."""
+    found = [spec for spec in specs if is_half(spec.dtype)]
+    for spec in found:
+        if spec.device.is_cuda:
+            raise DTypeError(f"{spec.dtype}: tensors on a GPU cannot be computed with yet")
     return bool(found)
 
 
 def single(spec: Spec) -> Spec:
-    """What a kernel sees of a tensor: float16 as contiguous float32."""
-    return spec.like(dtype=SINGLE) if spec.dtype == HALF else spec
+    """What a kernel sees of a tensor: a float of 16 bits as contiguous float32."""
+    return spec.like(dtype=float32) if is_half(spec.dtype) else spec
 
 
 class Around:
-    """Runs ``inner`` on float32 versions of float16 buffers, and gives back float16 where that is wanted."""
+    """Runs ``inner`` on float32 versions of buffers of 16-bit floats, and gives back such floats where they are wanted."""
 
     def __init__(self, inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]):
         self.inner = inner
-        self.widen = [convert("widen", spec) if spec.dtype == HALF else None for spec in inputs]
-        self.narrow = [convert("narrow", single(spec)) if spec.dtype == HALF else None for spec in outputs]
+        self.widen = [convert(spec, float32) if is_half(spec.dtype) else None for spec in inputs]
+        self.narrow = [convert(single(spec), spec.dtype) if is_half(spec.dtype) else None for spec in outputs]
 
     def __call__(self, *buffers: Any) -> Any:
         made = self.inner(*[buffer if step is None else step(buffer) for step, buffer in zip(self.widen, buffers, strict=True)])
@@ -57,20 +60,63 @@ class Around:
         return executor.error_of(self.inner)
 
 
-def convert(direction: str, spec: Spec) -> Callable:
-    """What runs a conversion of a tensor's values: "widen" from float16 to float32, "narrow" back."""
-    item = 4 if direction == "widen" else 2
-    step = Step(Kernel(("half", direction), "numod.kernel.half:build"), spec.size, (Ref("out"), Ref("in", 0)), GRAIN)
-    program = Program((item * spec.size,), 1, (step,))
+def convert(spec: Spec, dtype: np.dtype) -> Callable:
+    """What runs a conversion of a tensor's values from a float of 16 bits to float32, or back."""
+    direction, name = ("widen", spec.dtype.name) if dtype == float32 else ("narrow", dtype.name)
+    step = Step(Kernel(("half", direction, name), "numod.kernel.half:build"), spec.size, (Ref("out"), Ref("in", 0)), GRAIN)
+    program = Program((dtype.itemsize * spec.size,), 1, (step,))
     return executor.compile(layout.on_contiguous([spec], program))
 
 
-def build(direction: str) -> Callable:
+def build(direction: str, name: str) -> Callable:
     """The kernel of a conversion."""
     backend = source.backend()
-    pointer, inner = backend.pointer, backend.inner
-    float_of_bits, bits_of_float = backend.float_of_bits, backend.bits_of_float
-    uint16, uint32, int64, real = np.uint16, np.uint32, np.int64, np.float32
+    pointer, (widen, narrow) = backend.pointer, (_float16 if name == "float16" else _bfloat16)(backend)
+    uint16, int64, real = np.uint16, np.int64, np.float32
+
+    if direction == "widen":
+
+        def kernel(begin, end, args, scratch):
+            words = pointer(args, int64)
+            out, x = pointer(words[1], real), pointer(words[2], uint16)
+            for i in range(begin, end):
+                out[i] = widen(x[i])
+
+    else:
+
+        def kernel(begin, end, args, scratch):
+            words = pointer(args, int64)
+            out, x = pointer(words[1], uint16), pointer(words[2], real)
+            for i in range(begin, end):
+                out[i] = narrow(x[i])
+
+    return kernel
+
+
+def _bfloat16(backend: ModuleType) -> tuple[Callable, Callable]:
+    """(widen, narrow) of one number."""
+    inner, float_of_bits, bits_of_float = backend.inner, backend.float_of_bits, backend.bits_of_float
+    uint16, uint32 = np.uint16, np.uint32
+
+    @inner
+    def widen(half):
+        return float_of_bits(uint32(uint32(half) << uint32(16)))
+
+    @inner
+    def narrow(value):
+        bits = bits_of_float(value)
+        even = uint32((bits >> uint32(16)) & uint32(1))
+        nan = (bits & uint32(0x7FFFFFFF)) > uint32(0x7F800000)
+        rounded = bits | uint32(0x400000) if nan else uint32(bits + even + uint32(0x7FFF))  # what rounds up past the largest is infinity
+        return uint16(uint32(rounded >> uint32(16)))
+
+    return widen, narrow
+
+
+def _float16(backend: ModuleType) -> tuple[Callable, Callable]:
+    """(widen, narrow) of one number."""
+    inner, float_of_bits, bits_of_float = backend.inner, backend.float_of_bits, backend.bits_of_float
+    uint16, uint32, real = np.uint16, np.uint32, np.float32
     bias, tiny = real(2.0**112), real(0.5)  # the exponents' difference; its last bit is worth 2**-24, the smallest float16
 
     @inner
@@ -92,20 +138,4 @@ def build(direction: str) -> Callable:
         result = special if magnitude >= uint32(0x47800000) else subnormal if magnitude < uint32(0x38800000) else normal
         return uint16(result | uint32((bits & uint32(0x80000000)) >> uint32(16)))
 
-    if direction == "widen":
-
-        def kernel(begin, end, args, scratch):
-            words = pointer(args, int64)
-            out, x = pointer(words[1], real), pointer(words[2], uint16)
-            for i in range(begin, end):
-                out[i] = widen(x[i])
-
-    else:
-
-        def kernel(begin, end, args, scratch):
-            words = pointer(args, int64)
-            out, x = pointer(words[1], uint16), pointer(words[2], real)
-            for i in range(begin, end):
-                out[i] = narrow(x[i])
-
-    return kernel
+    return widen, narrow

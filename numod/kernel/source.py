@@ -37,8 +37,8 @@ def backend() -> types.ModuleType:
 
 
 def memory_type(name: str) -> type:
-    """The NumPy scalar type with which a kernel reads and writes a dtype: bool is bytes, compared with 0 where they are read, float16 its bits."""
-    return {"bool": np.uint8, "float16": np.uint16}.get(name) or np.dtype(name).type
+    """The NumPy scalar type with which a kernel reads and writes a dtype: bool is bytes, compared with 0 where they are read, floats of 16 bits are these."""
+    return {"bool": np.uint8, "float16": np.uint16, "bfloat16": np.uint16}.get(name) or np.dtype(name).type
 
 
 def fingerprint(function: Callable) -> str:

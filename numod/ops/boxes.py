@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dtype import boolean
+from ..dtype import boolean, is_float
 from ..errors import DTypeError, check
 from ..forms.host import host
 from ..spec import Spec
@@ -38,7 +38,7 @@ def _sample(draw):
     size = draw.integer(0, 12)
     random = draw.random()
     corner, side = random.integers(0, 24, (size, 2)), random.integers(0, 24, (size, 2))
-    dtype = draw.dtype if draw.dtype.kind == "f" else np.float32
+    dtype = draw.dtype if is_float(draw.dtype) else np.float32
     return ((np.hstack([corner, corner + side]) / 4).astype(dtype),), {"threshold": draw.choice([0.123457, 0.312347, 0.712343])}
 
 
@@ -52,7 +52,6 @@ def _sample(draw):
 )
 def keep_boxes(boxes, threshold):
     """Which boxes stay when each that overlaps an earlier one that stays by more than ``threshold`` is dropped (greedy non-maximum suppression)."""
-    boxes = boxes.astype(np.float32) if boxes.dtype == np.float16 else boxes
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     keep = np.zeros(len(boxes), bool)
     left = np.arange(len(boxes))

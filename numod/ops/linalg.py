@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..dtype import boolean
+from ..dtype import boolean, kind_of, promote
 from ..errors import DTypeError, check
 from ..forms import broadcast, casts, gather
 from ..kernel import gemm
@@ -44,10 +44,10 @@ def _sizes(x: Spec, y: Spec, transpose_a: bool, transpose_b: bool) -> tuple[int,
 
 def _matmul_infer(x: Spec, y: Spec, *, transpose_a: bool, transpose_b: bool):
     check(x.ndim >= 2 and y.ndim >= 2, "matmul: operands must have at least two axes, got shapes {} and {}", x.shape, y.shape)
-    check(x.dtype.kind == y.dtype.kind, "matmul: cannot multiply {} by {}", x.dtype, y.dtype)
+    check(kind_of(x.dtype) == kind_of(y.dtype), "matmul: cannot multiply {} by {}", x.dtype, y.dtype)
     if x.dtype == boolean:
         raise DTypeError("matmul: takes numbers, got bool")
-    plan = casts((x, y), [np.promote_types(x.dtype, y.dtype)] * 2)
+    plan = casts((x, y), [promote(x.dtype, y.dtype)] * 2)
     if plan is not None:
         return plan
     m, n, _ = _sizes(x, y, transpose_a, transpose_b)

@@ -132,7 +132,7 @@ def _draw(draw):
     """(shape of images, places, numbers of images, attributes)."""
     x = (draw.integer(1, 2), draw.integer(1, 2), draw.integer(1, 4), draw.integer(1, 4))
     out = (draw.integer(0, 2), draw.integer(1, 3), draw.integer(1, 3))
-    dtype = draw.dtype if draw.dtype.kind == "f" else np.dtype("float32")
+    dtype = draw.dtype if is_float(draw.dtype) else np.dtype("float32")
     taps = draw.choice([1, 2])
     random = draw.random()
     places = random.integers(-6, 8, (*out, 2)) + random.uniform(0.1, 0.4, (*out, 2)) + 0.5 * random.integers(0, 2, (*out, 2))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..dtype import boolean
+from ..dtype import boolean, is_float
 from ..errors import DTypeError, check
 from ..forms import scatter
 from ..kernel import sort
@@ -36,7 +36,7 @@ def _ref(x, count, descending):
 def _sample(draw):
     rows, n = draw.shape(max_rank=2), draw.integer(1, draw.most)
     x = draw.array((*rows, n))
-    if x.dtype.kind == "f":
+    if is_float(x.dtype):
         special = draw.random().choice(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], x.dtype), x.shape)
         x = np.where(draw.random().random(x.shape) < draw.choice([0.0, 0.3]), special, x)
     return (x,), {"count": draw.integer(1, n), "descending": draw.boolean()}

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from ..dtype import is_float
 from ..forms import elementwise
 from .math import add, div, mul, neg, ones_like, sqrt, square, sub
 
@@ -63,7 +64,7 @@ def _away_from_the_origin(draw):
     shape_y, shape_x = draw.broadcastable(2)
     sign = np.where(draw.random().random(shape_x) < 0.5, -1, 1)
     x = sign * draw.array(shape_x, low=1.0, high=4.0)
-    return (draw.array(shape_y, low=0.3, high=4.0), x.astype(x.dtype if x.dtype.kind == "f" else draw.dtype)), {}
+    return (draw.array(shape_y, low=0.3, high=4.0), x.astype(x.dtype if is_float(x.dtype) else draw.dtype)), {}
 
 
 @elementwise(

@@ -26,7 +26,7 @@ def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
     (spec,), (out,) = specs, outs
     if spec.dtype != out.dtype and half.concerns((spec, out)):
         if float32 in (spec.dtype, out.dtype):
-            return Plan(outs, half.convert("widen" if out.dtype == float32 else "narrow", spec))
+            return Plan(outs, half.convert(spec, out.dtype))
         inner = _astype_plan(op, (half.single(spec),), attrs, (half.single(out),))
         return Plan(outs, half.Around(inner.run, specs, outs))
     code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and is_integer(out.dtype) else layout.identity
@@ -44,15 +44,15 @@ def truncate(x):
 
 
 def _astype_sample(draw):
-    source, target = (draw.choice(["float16", "float32", "float64", "int32", "uint8", "bool"]) for _ in range(2))
-    target = "complex64" if draw.boolean() else target
-    return (draw.array(draw.shape(), np.dtype(source), 0.0, 100.0),), {"dtype": np.dtype(target)}
+    source, target = (as_dtype(draw.choice(["float16", "bfloat16", "float32", "float64", "int32", "uint8", "bool"])) for _ in range(2))
+    target = complex64 if draw.boolean() else target
+    return (draw.array(draw.shape(), source, 0.0, 100.0),), {"dtype": target}
 
 
 def _astype_ref(x, dtype):
-    if dtype.kind in "iu" and x.dtype.kind == "f":
+    if is_integer(dtype) and x.dtype.kind == "f":
         x = x.astype(np.int64)
-    return x if dtype.kind == "f" and x.dtype.kind in "fc" else x.astype(dtype)
+    return x if is_float(dtype) and x.dtype.kind in "fc" else x.astype(float if is_float(dtype) else dtype)
 
 
 def _astype_gradient(g, x_spec, dtype):
@@ -60,7 +60,7 @@ def _astype_gradient(g, x_spec, dtype):
         return None
     if dtype == complex64:
         return astype(TABLE["real"](g), dtype=x_spec.dtype)
-    return astype(g, dtype=x_spec.dtype) if is_float(np.dtype(dtype)) else None
+    return astype(g, dtype=x_spec.dtype) if is_float(as_dtype(dtype)) else None
 
 
 astype = register(

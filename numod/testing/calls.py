@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
+from .. import config, dtype as dtypes
 from ..errors import DTypeError
 from ..kernel import executor, runtime
 from ..kernel.program import Program
@@ -18,7 +18,7 @@ from ..op import TABLE, Op, Plan
 from ..tensor import Tensor
 from .draw import Draw
 
-_WIDER = {"int8": "int32", "uint8": "int32", "int16": "int32", "float16": "float64", "float32": "float64", "complex64": "complex128"}
+_WIDER = {"int8": "int32", "uint8": "int32", "int16": "int32", "complex64": "complex128", **dict.fromkeys(dtypes.FLOATS, "float64")}
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Call:
         return True
 
     def has_half(self) -> bool:
-        """Whether it has to do with float16, which GPUs do not compute with yet."""
-        return "float16" in {*(str(x.dtype) for x in self.inputs), str(self.attrs.get("dtype"))}
+        """Whether it has to do with floats of 16 bits, which GPUs do not compute with yet."""
+        return not {*(str(x.dtype) for x in self.inputs), str(self.attrs.get("dtype"))}.isdisjoint(dtypes.HALVES)
 
     def converted(self) -> tuple[np.ndarray, ...]:
         """The inputs in the dtypes that the op computes in."""
@@ -155,4 +155,4 @@ def in_pieces(size: int) -> Iterator[None]:
 
 def changed(arrays: Sequence[np.ndarray], how: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
     """The arrays, the float ones changed."""
-    return [how(x).astype(x.dtype) if x.dtype.kind == "f" else x for x in arrays]
+    return [how(x).astype(x.dtype) if dtypes.is_float(x.dtype) else x for x in arrays]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtype import kind_of
 from .calls import Call, changed
 
 ULPS = 16  # rounding errors allowed, for a few operations after one another
@@ -15,17 +16,26 @@ ULPS = 16  # rounding errors allowed, for a few operations after one another
 def match(got: np.ndarray, want: np.ndarray, allowed: np.ndarray | float, what: str) -> None:
     """Raise AssertionError unless ``got`` is ``want``: the shape, NaN and infinity exactly, the rest within ``allowed``."""
     assert got.shape == want.shape, f"{what}: shape {got.shape}, expected {want.shape}"
-    if got.dtype.kind not in "fc":
+    if kind_of(got.dtype) not in "fc":
         wrong = got != want
     else:
         with np.errstate(all="ignore"):
             wrong = ~((got == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(got - want) <= allowed))
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        near = f" (allowed: {np.broadcast_to(allowed, got.shape)[at]:.2g})" if got.dtype.kind in "fc" else ""
+        near = f" (allowed: {np.broadcast_to(allowed, got.shape)[at]:.2g})" if kind_of(got.dtype) in "fc" else ""
         raise AssertionError(
             f"{what}: element {at} is {got[at]!r}, expected {want[at]!r}{near}; {wrong.sum()} of {wrong.size} elements differ"
         )
+
+
+def finfo(dtype: np.dtype) -> Any:
+    """What NumPy's ``finfo`` says, of bfloat16 too."""
+    if dtype.kind != "V":
+        return np.finfo(dtype)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
 
 
 def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray | float]:
@@ -34,7 +44,8 @@ def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.nd
     An elementwise op answers for each element alone, others for the largest. Where many terms may cancel, results may be off by what they
     would move if the inputs were rounded; no method does better.
     """
-    eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).smallest_subnormal
+    info = finfo(dtype)
+    eps, tiny = float(info.eps), float(info.smallest_subnormal)
     if call.op.form == "view":
         return [0.0] * len(wants)
     inputs = [_wide(x) for x in call.converted()]
@@ -53,7 +64,7 @@ def rounding(call: Call, wants: list[np.ndarray], dtype: np.dtype) -> list[np.nd
 def _moves(call: Call, wants: list[np.ndarray], how_far: Callable[[np.ndarray], Any]) -> list[np.ndarray]:
     """How much the reference's results move when the float inputs are moved so far, up or down."""
     random = np.random.default_rng(0)
-    inputs = [_wide(x) if x.dtype.kind in "fc" else x for x in call.converted()]
+    inputs = [_wide(x) if kind_of(x.dtype) in "fc" else x for x in call.converted()]
     moves = [np.zeros(want.shape) for want in wants]
     with np.errstate(all="ignore"):
         for _ in range(4):
@@ -74,7 +85,7 @@ def _largest(x: np.ndarray) -> float:
 
 def match_each(call: Call, gots: list[np.ndarray], wants: list[np.ndarray]) -> None:
     """Raise AssertionError unless the outputs of a call are those of another way to run it."""
-    floats = [want.dtype for want in wants if want.dtype.kind in "fc"]
+    floats = [want.dtype for want in wants if kind_of(want.dtype) in "fc"]
     limits = rounding(call, wants, floats[0]) if floats else [0.0] * len(wants)
     for i, (got, want, allowed) in enumerate(zip(gots, wants, limits, strict=True)):
         assert got.dtype == want.dtype, f"output {i}: dtype {got.dtype}, expected {want.dtype}"
@@ -85,12 +96,12 @@ def match_reference(call: Call, gots: list[np.ndarray], what: str = "output") ->
     """Raise AssertionError unless the outputs are the reference's, in kind of dtype, shape and values; returns the reference's."""
     exact = call.reference()
     assert len(gots) == len(exact), f"{len(gots)} outputs, expected {len(exact)}"
-    floats = {got.dtype for got in gots if got.dtype.kind in "fc"}
+    floats = {got.dtype for got in gots if kind_of(got.dtype) in "fc"}
     limits = rounding(call, exact, floats.pop()) if floats else [0.0] * len(exact)
     wants = []
     for i, (got, want, allowed) in enumerate(zip(gots, exact, limits, strict=True)):
         label = what if len(gots) == 1 else f"{what} {i}"
-        kinds = {"f": "f", "c": "fc", "b": "b"}.get(got.dtype.kind, "iu")
+        kinds = {"f": "f", "c": "fc", "b": "b"}.get(kind_of(got.dtype), "iu")
         assert want.dtype.kind in kinds or not want.size, f"{label}: dtype {got.dtype}, expected something like {want.dtype}"
         with np.errstate(all="ignore"):
             wants.append(want.astype(got.dtype))

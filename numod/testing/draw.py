@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .. import config
-from ..dtype import float32
+from ..dtype import as_dtype, float32
 
 Shape = tuple[int, ...]
 
@@ -84,7 +84,7 @@ class Draw:
 
         A third of the elements are drawn from smaller and smaller intervals around what is nearest to 0; now and then all are round, with many equal.
         """
-        dtype = self.dtype if dtype is None else np.dtype(dtype)
+        dtype = self.dtype if dtype is None else as_dtype(dtype)
         if dtype.kind == "c":
             return (self.array(shape, np.float32, low, high) + 1j * self.array(shape, np.float32, low, high)).astype(dtype)
         random = self.random()

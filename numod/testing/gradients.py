@@ -86,7 +86,7 @@ def second_order(trial: Trial) -> None:
     call = _smooth(trial)
     wanted = _wanted(call)
     random = trial.draw().random()
-    cotangents = [random.uniform(-1, 1, out.shape) for out in call.run() if out.dtype.kind == "f"]
+    cotangents = [random.uniform(-1, 1, out.shape) for out in call.run() if dtypes.is_float(out.dtype)]
     across = [random.uniform(-1, 1, call.inputs[at].shape) for at in wanted]
     directions = [random.uniform(-1, 1, x.shape) for x in (*(call.inputs[at] for at in wanted), *cotangents)]
 

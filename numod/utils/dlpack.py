@@ -1,27 +1,11 @@
-"""Tensors of other libraries, by DLPack (https://dmlc.github.io/dlpack)."""
+"""Tensors of other libraries, by DLPack (https://dmlc.github.io/dlpack); `numod.kernel.capsules` has what they are made of."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..kernel import capsules
 from ..tensor import Tensor
-
-_CPU = (1, 0)  # DLPack's number of the device
-
-
-class _Capsule:
-    """A capsule as an object that gives it away, which is what NumPy takes."""
-
-    def __init__(self, capsule: Any):
-        self.capsule = capsule
-
-    def __dlpack__(self, **_: Any) -> Any:
-        return self.capsule
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return _CPU
 
 
 def to_dlpack(tensor: Tensor, stream: int | None = None) -> Any:
@@ -42,13 +26,13 @@ def from_dlpack(ext_tensor: Any, stream: int | None = None) -> Tensor:
 
     stream: must be None.
 
+    >>> import numpy as np
     >>> from_dlpack(np.arange(3, dtype="int32")).tolist()
     [0, 1, 2]
     """
     if stream is not None:
         raise ValueError(f"from_dlpack: stream must be None for tensors on a CPU, got {stream!r}")
-    is_capsule = type(ext_tensor).__name__ == "PyCapsule"
-    if not is_capsule and not hasattr(ext_tensor, "__dlpack__"):
+    if type(ext_tensor).__name__ != "PyCapsule" and not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"from_dlpack: expected a tensor with __dlpack__ or a capsule, got {type(ext_tensor).__name__}")
-    array = np.from_dlpack(_Capsule(ext_tensor) if is_capsule else ext_tensor)
+    array = capsules.take(ext_tensor)
     return Tensor(array, dtype=array.dtype)
