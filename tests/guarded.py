@@ -1,9 +1,12 @@
 """Runs the programs that planners write, in memory that the test owns and watches.
 
-Everything a kernel may write (outputs, workspace, each thread's scratch) is filled with NaN first and lies between guards, and
-so do the inputs, which must stay as they were. `outcomes` also cuts the ranges of all steps and shares them between threads.
+Everything a kernel may write (outputs, workspace, each thread's scratch) is filled with signalling NaN first and lies between guards, and
+so do the inputs, which must stay as they were. Nor may a kernel compute with such garbage where the result does not count: the processor says
+whether it met any, and if it is denormal that is a hundred times slower. `outcome` also cuts the ranges of all steps and shares them between threads.
 """
 
+import ctypes
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,19 +18,26 @@ from numod.kernel import executor, runtime
 from numod.kernel.program import Program, Ref
 
 GUARD = 256  # bytes on each side; a multiple of the memory pool's alignment
-POISON = 0xFF  # four or eight such bytes are a NaN
+POISON = {4: (0x7FA00001).to_bytes(4, "little"), 8: (0x7FF4000000000001).to_bytes(8, "little")}  # signalling NaN, by size
+INVALID = 1  # FE_INVALID of x86 and ARM
+FLAGS = ctypes.CDLL("libm.so.6") if sys.platform == "linux" else None
 
 
 def _bytes(buffer) -> np.ndarray:
     return np.frombuffer(buffer, np.uint8)
 
 
-class _Block:
-    """``size`` bytes between guards, ``start`` bytes from where the pool's blocks start."""
+def _garbage(length: int, size: int) -> np.ndarray:
+    return np.resize(np.frombuffer(POISON[size], np.uint8), length)
 
-    def __init__(self, size: int, start: int = 0):
+
+class _Block:
+    """``size`` bytes between guards, ``start`` bytes from where the pool's blocks start; values have ``item`` bytes."""
+
+    def __init__(self, size: int, item: int, start: int = 0):
         self._all = runtime.alloc(GUARD + start + size + GUARD)
-        _bytes(self._all)[:] = POISON
+        self._garbage = _garbage(self._all.nbytes, item)
+        _bytes(self._all)[:] = self._garbage
         self._inside = slice(GUARD + start, GUARD + start + size)
         self.buffer = runtime.shift(GUARD + start, self._all)
 
@@ -36,9 +46,8 @@ class _Block:
         return _bytes(self._all)[self._inside]
 
     def check(self, name: str) -> None:
-        data = _bytes(self._all)
-        for part in (data[: self._inside.start], data[self._inside.stop :]):
-            assert (part == POISON).all(), f"a kernel wrote outside of {name}"
+        same = _bytes(self._all) == self._garbage
+        assert same[: self._inside.start].all() and same[self._inside.stop :].all(), f"a kernel wrote outside of {name}"
 
 
 @contextmanager
@@ -72,23 +81,29 @@ def run(program: Program, inputs: Sequence[np.ndarray], start: int = 0) -> list[
     """The outputs' bytes. Inputs begin ``start`` values after an aligned address, as those of a sliced tensor may."""
     moved = _moved(program)
     run = executor.compile(moved)
-    given = [_Block(x.nbytes, start * x.itemsize) for x in inputs]
+    item = inputs[0].itemsize
+    given = [_Block(x.nbytes, item, start * item) for x in inputs]
     for block, x in zip(given, inputs, strict=True):
         block.inside[:] = np.frombuffer(x.tobytes(), np.uint8)
-    made = [_Block(size) for size in program.outs]
-    workspace = _Block(program.workspace)
+    made = [_Block(size, item) for size in program.outs]
+    workspace = _Block(program.workspace, item)
     used = max(step.scratch for step in program.steps)
     stride = (max(step.scratch for step in moved.steps) + 63) // 64 * 64
     scratch = runtime.alloc(max(1, stride * config.num_threads))
-    _bytes(scratch)[:] = POISON
+    garbage = _garbage(scratch.nbytes, item)
+    _bytes(scratch)[:] = garbage
     address = scratch.address
     del scratch  # the launch gets this block: the last one given back is the first one taken
+    if FLAGS:
+        FLAGS.feclearexcept(INVALID)
     run(*(block.buffer for block in (*given, *made, workspace)))
+    met = FLAGS and FLAGS.fetestexcept(INVALID)  # at once: NumPy takes such flags away
+    assert not (met and all(np.isfinite(x).all() for x in inputs)), "a kernel computed with garbage"
     if stride:
         scratch = runtime.alloc(stride * config.num_threads)
         assert scratch.address == address
-        guards = _bytes(scratch).reshape(-1, stride)[:, used:]
-        assert (guards == POISON).all(), "a kernel wrote outside of its scratch"
+        same = (_bytes(scratch) == garbage).reshape(-1, stride)[:, used:]
+        assert same.all(), "a kernel wrote outside of its scratch"
     for block, x in zip(given, inputs, strict=True):
         block.check("an input")
         assert block.inside.tobytes() == x.tobytes(), "a kernel wrote to an input"

@@ -26,6 +26,7 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
     def emit(builder, arguments):
         source, channel_step, channels, weights, bias, tables, records, count, output, output_row, valid = arguments
         v = Vectors(builder, lanes)
+        counting = v.first(valid)
         no_bias = builder.zext(builder.icmp_signed("==", bias, word(0)), bias.type)
         start = v.choose(no_bias, [lambda: [v.broadcast(v.offset(bias, i * SIZE)) for i in range(rows)], lambda: [v.zero] * rows])
 
@@ -36,7 +37,7 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
 
             def channel(state):
                 here, weight, *sums = state
-                loaded = [v.load(builder.add(here, offset)) for offset, _ in pairs]
+                loaded = [v.load_valid(builder.add(here, offset), counting) for offset, _ in pairs]
                 sums = v.add_products(sums, [v.offset(weight, i * SIZE) for i in range(rows)], loaded)
                 return [builder.add(here, channel_step), v.offset(weight, rows * SIZE), *sums]
 

@@ -28,11 +28,11 @@ def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
 
         def step(state):
             a_here, b_here, *sums = state
-            b_vectors = v.load_rows(1, columns, b_here, b_step)
+            b_vectors = v.load_rows(1, columns, b_here, b_step, last)
             sums = v.add_products(sums, [builder.add(a_here, offset) for offset in a_rows], b_vectors)
             return [builder.add(a_here, a_step), builder.add(b_here, b_step), *sums]
 
-        _, _, *sums = v.loop(depth, [a, b, *v.load_rows(rows, columns, start, start_row)], step)
+        _, _, *sums = v.loop(depth, [a, b, *v.load_rows(rows, columns, start, start_row, last)], step)
         v.store_rows(sums, columns, c, c_row, last)
 
     return emit

@@ -27,6 +27,7 @@ from .intrinsics import (
 i64 = types.int64
 malloc = types.ExternalFunction("malloc", i64(i64))
 free = types.ExternalFunction("free", types.void(i64))
+advise = types.ExternalFunction("numod_advise", types.int32(i64, i64, types.int32))
 os_yield = types.ExternalFunction("numod_yield", types.int32())
 object_malloc = types.ExternalFunction("PyObject_Malloc", i64(i64))
 object_free = types.ExternalFunction("PyObject_Free", types.void(i64))
@@ -65,6 +66,8 @@ STATE_BYTES = FREE_LISTS + 8 * CLASSES
 
 SMALL = 4096  # up to here a class for each multiple of 64 bytes
 SLACK = 64  # readable bytes behind every block, so that vector code may load past the end
+HUGE = 1 << 21  # bytes of a huge page; blocks of twice that and more ask for such
+HUGE_PAGES = 14  # MADV_HUGEPAGE of Linux
 SPIN = 2000  # pauses before a thread parks, some 30 us
 
 
@@ -105,11 +108,14 @@ def release_cached(state):
 
 @inner
 def system_block(size):
-    """A fresh block, 64-byte aligned, its malloc address in the word before it; 0 if there is none."""
-    raw = malloc(size + 128 + SLACK)
+    """A fresh block, aligned to 64 bytes or a huge page, its malloc address in the word before it; 0 if there is none."""
+    alignment = HUGE if size >= 2 * HUGE else 64
+    raw = malloc(size + 2 * alignment + SLACK)
     if raw == 0:
         return 0
-    block = (raw + 127) // 64 * 64
+    block = (raw + 2 * alignment - 1) // alignment * alignment
+    if alignment == HUGE:
+        advise(block, size, HUGE_PAGES)  # walks with long strides miss the page table less, and there are fewer faults
     store(block - 8, raw)
     return block
 
@@ -291,7 +297,9 @@ def worker(state, index):
         if fetch_add(state + JOINED, 1) < CLOSED:
             if index < load(state + JOB_WORKERS):  # else it was woken for an earlier step, and there is no scratch memory for it here
                 scratch = load(state + JOB_SCRATCH) + (index + 1) * load(state + JOB_STRIDE)
-                take_pieces(load(state + JOB_KERNEL), load(state + JOB_N), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch, state + NEXT)
+                take_pieces(
+                    load(state + JOB_KERNEL), load(state + JOB_N), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch, state + NEXT
+                )
             fetch_add(state + DONE, 1)
 
 

@@ -42,7 +42,9 @@ def _add_symbols() -> None:
     else:
         library = allocator = ctypes.CDLL(None)
         yield_name = "sched_yield"
-    llvm.add_symbol("numod_yield", ctypes.cast(getattr(library, yield_name), ctypes.c_void_p).value)
+    advise_name = "madvise" if sys.platform == "linux" else yield_name  # elsewhere a function that does no harm
+    for symbol, name in (("numod_yield", yield_name), ("numod_advise", advise_name)):
+        llvm.add_symbol(symbol, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
     for name in ("malloc", "free"):
         llvm.add_symbol(name, ctypes.cast(getattr(allocator, name), ctypes.c_void_p).value)
 

@@ -80,10 +80,23 @@ class Vectors:
         function = self._intrinsic(name, ir.VoidType(), [self.type, pointer.type, I32, mask.type])
         self.builder.call(function, [value, pointer, ir.Constant(I32, self.size), mask])
 
-    def load_rows(self, rows: int, columns: int, source: Value, row: Value) -> list[Value]:
-        """``rows`` rows of ``columns`` vectors, ``row`` bytes apart."""
-        lines = [self.builder.add(source, self.builder.mul(row, word(i))) for i in range(rows)]
-        return [self.load(self.offset(line, j * self.bytes)) for line in lines for j in range(columns)]
+    def load_valid(self, address: Value, mask: Value) -> Value:
+        """The vector at ``address`` with zeros in lanes that the mask leaves out, whose memory must be readable.
+
+        For lanes that do not count in the end: what is there may be denormal, and arithmetic on that a hundred times slower.
+        """
+        return self.builder.select(mask, self.load(address), self.zero)
+
+    def load_rows(self, rows: int, columns: int, source: Value, row: Value, last: Value | None = None) -> list[Value]:
+        """``rows`` rows of ``columns`` vectors, ``row`` bytes apart, with ``last`` valid lanes in the last vector of each (None: all)."""
+        mask = None if last is None else self.first(last)
+        vectors = []
+        for i in range(rows):
+            line = self.builder.add(source, self.builder.mul(row, word(i)))
+            places = [self.offset(line, j * self.bytes) for j in range(columns)]
+            vectors += [self.load(place) for place in places[:-1]]
+            vectors.append(self.load(places[-1]) if mask is None else self.load_valid(places[-1], mask))
+        return vectors
 
     def store_rows(self, values: Sequence[Value], columns: int, target: Value, row: Value, last: Value | None = None) -> None:
         """Store rows of ``columns`` vectors, ``row`` bytes apart, with ``last`` valid lanes in the last vector of each (None: all)."""
