@@ -8,12 +8,12 @@ Operators and methods that compute are table ops, and are attached to the class 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
 from . import dtype as dtypes
-from .device import as_device
+from .device import Device, as_device
 from .kernel import capsules, memory
 from .spec import Spec
 
@@ -79,16 +79,39 @@ class Tensor:
 
     _spec: Spec
     _index: int
-    shape = property(lambda self: self._spec.shape, doc="The extents, a tuple of ints.")
-    dtype = property(lambda self: self._spec.dtype, doc="The element type, a NumPy dtype.")
-    device = property(lambda self: self._spec.device, doc="Where the values are.")
-    ndim = property(lambda self: self._spec.ndim, doc="The number of axes.")
-    size = property(lambda self: self._spec.size, doc="The number of elements.")
-
-    format = property(lambda self: "default", doc="The order of the axes of images: always (n, c, h, w), which MegEngine calls default.")
 
     @property
-    def requires_grad(self):
+    def shape(self) -> tuple[int, ...]:
+        """The extents, a tuple of ints."""
+        return self._spec.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type, a NumPy dtype."""
+        return self._spec.dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the values are."""
+        return self._spec.device
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._spec.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._spec.size
+
+    @property
+    def format(self) -> str:
+        """The order of the axes of images: always (n, c, h, w), which MegEngine calls default."""
+        return "default"
+
+    @property
+    def requires_grad(self) -> NoReturn:
         """Not there, nor can it be set: what is differentiated is said by ``GradManager.attach``."""
         raise AttributeError(_NO_MARK)
 
@@ -96,7 +119,10 @@ class Tensor:
     def requires_grad(self, value) -> None:
         raise AttributeError(_NO_MARK)
 
-    T = property(lambda self: self.transpose(), doc="The tensor with its axes reversed.")
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes reversed."""
+        return self.transpose()
 
     @property
     def name(self) -> str:
@@ -108,7 +134,7 @@ class Tensor:
         self._name = name
 
     @property
-    def grad(self):
+    def grad(self) -> Any:
         """What the last `GradManager.backward` calls have added up, or None."""
         return self._grad
 
@@ -139,11 +165,11 @@ class Tensor:
             return copy
         return Tensor._make(*memory.from_numpy(self.numpy(), place))
 
-    def item(self, *index):
+    def item(self, *index: Any) -> Any:
         """The only element as a Python scalar; ValueError if there are several. With an index for each axis, that element."""
         return self[index].item() if index else self._only("item").item()
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """The values as nested Python lists (a scalar for a tensor without axes)."""
         return self.numpy().tolist()
 

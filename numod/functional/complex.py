@@ -20,11 +20,12 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
     [(1+2j)]
     """
     _check_parts("complex", real, imag)
+    check(real.shape == imag.shape, "complex: takes two tensors of one shape, got {} and {}", real.shape, imag.shape)
     return apply(complex_ops.pair, (real, imag))
 
 
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
-    """The complex numbers (complex64) with these magnitudes and angles in radians, two float32 tensors of one shape.
+    """The complex numbers (complex64) with these magnitudes and angles in radians, two float32 tensors that are broadcast.
 
     >>> polar(Tensor([2.0]), Tensor([0.0])).tolist()
     [(2+0j)]
@@ -54,7 +55,6 @@ def imag(complex: Tensor) -> Tensor:
 def _check_parts(name: str, x: Tensor, y: Tensor) -> None:
     if not x.dtype == y.dtype == float32:
         raise DTypeError(f"{name}: takes two tensors of float32, got {x.dtype} and {y.dtype}")
-    check(x.shape == y.shape, "{}: takes two tensors of one shape, got {} and {}", name, x.shape, y.shape)
 
 
 __all__ = ["complex", "imag", "polar", "real"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import dtype as dtypes
 from ..constants import constant
 from ..op import Op, apply
-from ..ops import activation, compare, math, trigonometry
+from ..ops import activation, compare, math, trigonometry, view
 from ..tensor import Tensor
 
 Scalar = bool | int | float | complex
@@ -59,19 +60,33 @@ def as_tensor(value: Operand) -> Tensor:
     return value if isinstance(value, Tensor) else Tensor(value)
 
 
-def unary(op: Op) -> Callable[[Operand], Tensor]:
+class Unary(Protocol):
+    """A function of one operand."""
+
+    def __call__(self, x: Operand) -> Tensor:
+        """The value for each element."""
+
+
+class Binary(Protocol):
+    """A function of two operands, which are broadcast."""
+
+    def __call__(self, x: Operand, y: Operand) -> Tensor:
+        """The value for each pair of elements."""
+
+
+def unary(op: Op) -> Unary:
     """The functional form of an op on one tensor."""
 
-    def function(x):
+    def function(x: Operand) -> Tensor:
         return apply(op, (x if isinstance(x, Tensor) else operands(x)[0],))
 
     return _named(function, op)
 
 
-def binary(op: Op) -> Callable[[Operand, Operand], Tensor]:
+def binary(op: Op) -> Binary:
     """The functional form of an op on two operands."""
 
-    def function(x, y):
+    def function(x: Operand, y: Operand) -> Tensor:
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             return apply(op, (x, y))
         return apply(op, operands(x, y))
@@ -79,7 +94,7 @@ def binary(op: Op) -> Callable[[Operand, Operand], Tensor]:
     return _named(function, op)
 
 
-def _named(function: Callable, op: Op) -> Callable:
+def _named(function: Callable, op: Op) -> Any:
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
     function.__module__ = "numod.functional"
@@ -108,13 +123,19 @@ logical_and, logical_or, logical_xor = binary(compare.logical_and), binary(compa
 logical_not = unary(compare.logical_not)
 
 
+def _number(value: Operand) -> Tensor:
+    """A tensor of it; True and False as 1 and 0."""
+    tensor = operands(value)[0]
+    return apply(view.astype, (tensor,), (dtypes.float32,)) if tensor.dtype == dtypes.boolean else tensor
+
+
 def isnan(inp: Operand) -> Tensor:
     """Whether each element is NaN (bool).
 
     >>> isnan(Tensor([1.0, float("nan")])).tolist()
     [False, True]
     """
-    return apply(compare.isnan, tuple(operands(inp)))
+    return apply(compare.isnan, (_number(inp),))
 
 
 def isinf(inp: Operand) -> Tensor:
@@ -123,7 +144,7 @@ def isinf(inp: Operand) -> Tensor:
     >>> isinf(Tensor([1.0, -float("inf")])).tolist()
     [False, True]
     """
-    return apply(compare.isinf, tuple(operands(inp)))
+    return apply(compare.isinf, (_number(inp),))
 
 
 def softplus(inp: Operand) -> Tensor:

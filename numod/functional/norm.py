@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..constants import constant
 from ..errors import check
@@ -42,7 +43,7 @@ def batch_norm(
     momentum: float = 0.9,
     eps: float = 1e-5,
     inplace: bool = True,
-):
+) -> Any:
     """Each channel of images normalized to mean 0 and variance 1, then times ``weight`` plus ``bias`` (Ioffe & Szegedy, 2015).
 
     With ``training`` the statistics are those of the batch, and the running ones become ``momentum * running + (1 - momentum) * batch`` (the

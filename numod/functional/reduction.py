@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from ..dtype import float32, is_half
 from ..forms import normalize_axis
@@ -28,7 +29,14 @@ def axes_of(name: str, inp: Tensor, axis: Axis) -> tuple[int, ...]:
     return axes
 
 
-def _reduction(op: Op, widens: bool = False) -> Callable[..., Tensor]:
+class Reduction(Protocol):
+    """A function that reduces axes."""
+
+    def __call__(self, inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The value for what lies along the axes."""
+
+
+def _reduction(op: Op, widens: bool = False) -> Reduction:
     """The functional form of a reduction; ``widens``: of a float of 16 bits it is a float32."""
 
     def function(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -38,10 +46,11 @@ def _reduction(op: Op, widens: bool = False) -> Callable[..., Tensor]:
             inp = apply(view.astype, (inp,), (float32,))
         return apply(op, (inp,), (axes_of(op.name, inp, axis), keepdims))
 
-    function.__name__ = function.__qualname__ = op.name
-    function.__module__ = "numod.functional"
-    function.__doc__ = op.doc + ("\n\naxis: an axis, several, or None for all. keepdims: keep reduced axes with extent 1 (needs ``axis``).")
-    return function
+    made: Any = function
+    made.__name__ = made.__qualname__ = op.name
+    made.__module__ = "numod.functional"
+    made.__doc__ = op.doc + ("\n\naxis: an axis, several, or None for all. keepdims: keep reduced axes with extent 1 (needs ``axis``).")
+    return made
 
 
 class AxisError(ValueError, AssertionError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from .module import Module
 
 
@@ -20,7 +20,7 @@ def activation(name: str, function: Callable) -> type[Module]:
     [0.0]
     """
 
-    def forward(self, inputs):
+    def forward(self, inputs: Tensor) -> Tensor:
         return function(inputs)
 
     summary = (function.__doc__ or "").strip().split("\n")[0]
@@ -43,7 +43,7 @@ class ReLU(Module):
     [0.0, 2.0]
     """
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x``, with what is negative set to 0."""
         return F.relu(x)
 
@@ -62,7 +62,7 @@ class Softmax(Module):
         super().__init__(name=name)
         self.axis = axis
 
-    def forward(self, inputs):
+    def forward(self, inputs: Tensor) -> Tensor:
         """The softmax of ``inputs``."""
         return F.softmax(inputs, self.axis)
 
@@ -84,7 +84,7 @@ class LeakyReLU(Module):
         super().__init__(name=name)
         self.negative_slope = negative_slope
 
-    def forward(self, inputs):
+    def forward(self, inputs: Tensor) -> Tensor:
         """The leaky rectifier of ``inputs``."""
         return F.leaky_relu(inputs, self.negative_slope)
 
@@ -106,6 +106,6 @@ class PReLU(Module):
         shape = (1, num_parameters, 1, 1) if num_parameters > 1 else (1,)
         self.weight = Parameter(np.full(shape, init, np.float32))
 
-    def forward(self, inputs):
+    def forward(self, inputs: Tensor) -> Tensor:
         """The rectifier of ``inputs`` with learned slopes."""
         return F.prelu(inputs, self.weight)

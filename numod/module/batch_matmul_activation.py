@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
 
@@ -53,7 +53,7 @@ class BatchMatMulActivation(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """The products, one for each sample."""
         y = F.matmul(self.weight, x)
         if self.bias is not None:

@@ -56,7 +56,7 @@ class _BatchNorm(Module):
             init.ones_(self.weight)
             init.zeros_(self.bias)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """``inp`` normalized, scaled and shifted; in training mode the running statistics change."""
         check(
             inp.ndim in self.ranks and inp.shape[1] == self.num_features,

@@ -126,7 +126,7 @@ class Conv1d(_Conv):
         inp, padding = self._padded(inp)
         return F.conv1d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """Convolve ``inp`` with the weight and add the bias."""
         return self.calc_conv(inp, self.weight, self.bias)
 
@@ -151,7 +151,7 @@ class Conv2d(_Conv):
         inp, padding = self._padded(inp)
         return F.conv2d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """Convolve ``inp`` with the weight and add the bias."""
         return self.calc_conv(inp, self.weight, self.bias)
 
@@ -175,6 +175,6 @@ class Conv3d(_Conv):
         inp, padding = self._padded(inp)
         return F.conv3d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """Convolve ``inp`` with the weight and add the bias."""
         return self.calc_conv(inp, self.weight, self.bias)

@@ -74,7 +74,7 @@ class ConvTranspose2d(_ConvTranspose):
             self.compute_mode,
         )
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The transposed convolution of ``inp`` with the weight, plus the bias."""
         return self.calc_conv_transpose2d(inp, self.weight, self.bias)
 
@@ -112,6 +112,6 @@ class ConvTranspose3d(_ConvTranspose):
     def _fan_in(self) -> int:
         return self.in_channels
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The transposed convolution of ``inp`` with the weight, plus the bias."""
         return F.conv_transpose3d(inp, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.dilation, self.groups)

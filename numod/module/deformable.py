@@ -44,7 +44,7 @@ class DeformableConv2d(_Conv):
         settings = (self.stride, self.padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
         return F.deformable_conv2d(inp, weight, offset, mask, bias, *settings)
 
-    def forward(self, inp, offset, mask):
+    def forward(self, inp: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
         """The convolution of what is read, plus the bias."""
         return self.calc_conv(inp, self.weight, offset, mask, self.bias)
 
@@ -80,7 +80,7 @@ class DeformablePSROIPooling(Module):
         self.spatial_scale = spatial_scale
         self.trans_std = trans_std
 
-    def forward(self, inp, rois, trans):
+    def forward(self, inp: Tensor, rois: Tensor, trans: Tensor) -> Tensor:
         """The means of the cells of ``rois``, moved by ``trans``."""
         cells = (self.part_size, self.pooled_h, self.pooled_w, self.sample_per_part)
         return F.deformable_psroi_pooling(inp, rois, trans, self.no_trans, *cells, self.spatial_scale, self.trans_std)

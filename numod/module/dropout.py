@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import functional as F
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -24,7 +25,7 @@ class Dropout(Module):
             raise ValueError(f"Dropout: drop_prob must be at least 0 and less than 1, got {drop_prob}")
         self.drop_prob = drop_prob
 
-    def forward(self, inputs):
+    def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` with elements dropped, or in evaluation mode ``inputs``."""
         return F.dropout(inputs, self.drop_prob, training=self.training) if self.training else inputs
 

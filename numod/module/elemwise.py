@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import functional as F
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -56,6 +57,6 @@ class Elemwise(Module):
             raise ValueError(f"Elemwise: method must be one of {', '.join(sorted(_METHODS))}, got {method!r}")
         self.method = method
 
-    def forward(self, *inps):
+    def forward(self, *inps: Tensor) -> Tensor:
         """The function of ``inps``."""
         return _METHODS[self.method.lower()](*inps)

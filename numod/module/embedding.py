@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
 
@@ -71,6 +71,6 @@ class Embedding(Module):
         count, dim = embeddings.shape
         return cls(count, dim, padding_idx, max_norm, norm_type, initial_weight=embeddings, freeze=bool(freeze))
 
-    def forward(self, inputs):
+    def forward(self, inputs: Tensor) -> Tensor:
         """The rows at these indices."""
         return F.embedding(inputs, self.weight.detach() if self.freeze else self.weight)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from .batchnorm import BatchNorm1d, BatchNorm2d
 from .conv import Conv2d
 from .conv_transpose import ConvTranspose2d
@@ -20,7 +20,7 @@ Sides = int | tuple[int, ...]
 class _Relu(Module):
     """Put before a layer in the list of base classes, it sets what is negative in that layer's result to 0."""
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The result of the layer for ``inp``, with what is negative set to 0."""
         return F.relu(super().forward(inp))  # type: ignore[safe-super]
 
@@ -85,7 +85,7 @@ class ConvBn2d(Module):
         )
         self.bn = BatchNorm2d(out_channels, eps, momentum, affine, track_running_stats)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """``inp`` convolved and normalized."""
         return self.bn(self.conv(inp))
 
@@ -132,7 +132,7 @@ class ConvTransposeBn2d(Module):
         )
         self.bn = BatchNorm2d(out_channels, eps, momentum, affine, track_running_stats)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The transposed convolution of ``inp``, normalized."""
         return self.bn(self.conv_transpose2d(inp))
 
@@ -175,7 +175,7 @@ class LinearBn1d(Module):
         self.linear = Linear(in_features, out_features, bias, compute_mode)
         self.bn = BatchNorm1d(out_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The affine map of ``inp``, normalized."""
         return self.bn(self.linear(inp))
 
@@ -197,7 +197,7 @@ class Concat(Module):
     [1.0, 2.0]
     """
 
-    def forward(self, inps: Sequence, axis: int = 0):
+    def forward(self, inps: Sequence[Tensor], axis: int = 0) -> Tensor:
         """The tensors one after the other along ``axis``."""
         return F.concat(inps, axis)
 
@@ -205,7 +205,7 @@ class Concat(Module):
 class QuantStub(Module):
     """Where quantization begins; in float it returns its input."""
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """``inp``."""
         return inp
 
@@ -213,6 +213,6 @@ class QuantStub(Module):
 class DequantStub(Module):
     """Where quantization ends; in float it returns its input."""
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """``inp``."""
         return inp

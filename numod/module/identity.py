@@ -1,5 +1,6 @@
 """Identity: a layer that does nothing."""
 
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -11,6 +12,6 @@ class Identity(Module):
     [1.0, 2.0]
     """
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x``."""
         return x

@@ -43,7 +43,7 @@ class Linear(Module):
         """The affine map with this weight and bias in place of the layer's own."""
         return F.linear(x, weight, bias, compute_mode=self.compute_mode)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x W^T + b``."""
         return self.calc_linear(x, self.weight, self.bias)
 

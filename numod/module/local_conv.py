@@ -44,7 +44,7 @@ class LocalConv2d(Conv2d):
         places = out_sides("LocalConv2d", size, self.kernel_size, self.padding, self.stride, self.dilation)
         return (self.groups, *places, self.in_channels // self.groups, *self.kernel_size, self.out_channels // self.groups)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """Each place of ``inp`` with its own weights."""
         return F.local_conv2d(inp, self.weight, None, self.stride, self.padding, self.dilation, self.conv_mode)
 
@@ -105,6 +105,6 @@ class RegionRestrictedConv(_Conv):
         settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
         return F.region_restricted_conv(inp, weight, rin, rout, bias, *settings)
 
-    def forward(self, inp, rin, rout):
+    def forward(self, inp: Tensor, rin: Tensor, rout: Tensor) -> Tensor:
         """The convolution of ``inp`` within regions, plus the bias."""
         return self.calc_conv(inp, self.weight, rin, rout, self.bias)

@@ -9,7 +9,7 @@ import numpy as np
 from .. import functional as F
 from ..errors import check
 from ..functional.norm import AxesError
-from ..tensor import Parameter
+from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
 
@@ -50,7 +50,7 @@ class LayerNorm(_Norm):
         super().__init__(shape, eps, affine, name)
         self.normalized_shape = shape
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x`` normalized, scaled and shifted."""
         return F.layer_norm(x, self.normalized_shape, self.affine, self.weight, self.bias, self.eps)
 
@@ -76,7 +76,7 @@ class GroupNorm(_Norm):
         self.num_groups = num_groups
         self.num_channels = num_channels
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x`` normalized, scaled and shifted."""
         return F.group_norm(x, self.num_groups, self.affine, self.weight, self.bias, self.eps)
 
@@ -99,7 +99,7 @@ class InstanceNorm(_Norm):
         super().__init__((num_channels,), eps, affine, name)
         self.num_channels = num_channels
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x`` normalized, scaled and shifted."""
         check(
             x.ndim >= 2 and x.shape[1] == self.num_channels,
@@ -146,7 +146,7 @@ class GeneralNorm(_Norm):
         self.normalized_shape = normalized_shape
         self.normalized_axis = axes
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """``x`` normalized, scaled and shifted."""
         if self.normalized_shape is not None:
             sides = [x.shape[axis] for axis in self.normalized_axis if -x.ndim <= axis < x.ndim]
@@ -182,6 +182,6 @@ class LocalResponseNorm(Module):
         self.alpha = alpha
         self.beta = beta
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """``inp`` divided."""
         return F.local_response_norm(inp, self.kernel_size, self.k, self.alpha, self.beta)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import functional as F
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -25,6 +26,6 @@ class Pad(Module):
         self.mode = mode
         self.pad_val = constant_val
 
-    def forward(self, src):
+    def forward(self, src: Tensor) -> Tensor:
         """``src`` with elements around it."""
         return F.pad(src, self.pad_width, self.mode, self.pad_val)

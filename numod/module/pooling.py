@@ -36,7 +36,7 @@ class MaxPool2d(_Pool2d):
     [[[[4.0]]]]
     """
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The largest value of each window of ``inp``."""
         return F.max_pool2d(inp, self.kernel_size, self.stride, self.padding)
 
@@ -63,7 +63,7 @@ class AvgPool2d(_Pool2d):
         super().__init__(kernel_size, stride, padding, name=name)
         self.mode = mode
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The mean of each window of ``inp``."""
         return F.avg_pool2d(inp, self.kernel_size, self.stride, self.padding, self.mode)
 
@@ -87,7 +87,7 @@ class AdaptiveMaxPool2d(_AdaptivePool2d):
     [[[[2.0, 4.0]]]]
     """
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The largest value of each window of ``inp``."""
         return F.adaptive_max_pool2d(inp, self.oshp)
 
@@ -102,6 +102,6 @@ class AdaptiveAvgPool2d(_AdaptivePool2d):
     [[[[2.5]]]]
     """
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The mean of each window of ``inp``."""
         return F.adaptive_avg_pool2d(inp, self.oshp)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -65,7 +66,7 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.layer_values)
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """What the last layer returns."""
         for layer in self.layer_values:
             inp = layer(inp)

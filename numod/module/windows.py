@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..functional.sides import Sides
+from ..tensor import Tensor
 from .module import Module
 
 
@@ -24,7 +25,7 @@ class SlidingWindow(Module):
         self.stride = stride
         self.dilation = dilation
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The windows of ``inp``."""
         return F.sliding_window(inp, self.kernel_size, self.padding, self.stride, self.dilation)
 
@@ -55,7 +56,7 @@ class SlidingWindowTranspose(Module):
         self.stride = stride
         self.dilation = dilation
 
-    def forward(self, inp):
+    def forward(self, inp: Tensor) -> Tensor:
         """The sums of the windows ``inp`` at their places."""
         return F.sliding_window_transpose(inp, self.output_size, self.kernel_size, self.padding, self.stride, self.dilation)
 
@@ -74,6 +75,6 @@ class PixelShuffle(Module):
         super().__init__(name=name)
         self.upscale_factor = upscale_factor
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """The finer images."""
         return F.pixel_shuffle(x, self.upscale_factor)
