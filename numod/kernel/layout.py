@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..spec import Spec
-from . import elementwise
+from . import copying, elementwise
 from .program import Program, Ref, Step, Word
 
 
@@ -15,10 +15,13 @@ def identity(x):
     return x
 
 
-def copy_step(spec: Spec, index: int, offset: int) -> Step:
-    """Copies input ``index``, seen as ``spec``, to C order at ``offset`` in the workspace."""
+def copy_step(spec: Spec, index: int, target: Ref) -> Step:
+    """Copies input ``index``, seen as ``spec``, to C order at ``target``."""
+    fast = copying.step(spec, Ref("in", index), target)
+    if fast:
+        return fast
     (step,) = elementwise.program(identity, [spec], [spec.like()], spec.dtype).steps
-    return relocate(step, out=Ref("tmp", 0, offset), first_input=index)
+    return relocate(step, target, first_input=index)
 
 
 def relocate(step: Step, out: Ref, first_input: int) -> Step:
@@ -41,7 +44,7 @@ def contiguous(inputs: Sequence[Spec], first: int = 0) -> tuple[list[Step], list
         if spec.contiguous:
             where.append(Ref("in", i))
             continue
-        steps.append(copy_step(spec, i, workspace))
+        steps.append(copy_step(spec, i, Ref("tmp", 0, workspace)))
         where.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
     return steps, where, workspace

@@ -99,7 +99,7 @@ def program(
         if seen.contiguous:
             words.append(Ref("in", i))
             continue
-        steps.append(layouts.copy_step(seen, i, workspace))
+        steps.append(layouts.copy_step(seen, i, Ref("tmp", 0, workspace)))
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
     column = r2 == 1 and b > 1 and dtype.kind != "b"  # bools have no arrays of their own in scratch
