@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dtype import boolean
+from ..dtype import boolean, int32
 from ..errors import DTypeError, check
 from ..forms import normalize_axis
 from ..op import apply
-from ..ops import index as indexed, join
+from ..ops import index as indexed, join, view
 from ..tensor import Tensor
+from .elemwise import not_equal
 from .tensor import expand_dims, reshape
 
 
@@ -107,6 +108,8 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
     [[1, 0], [0, 2]]
     """
     check(inp.ndim in (1, 2), "diag: takes 1 or 2 axes, got shape {}", inp.shape)
+    if inp.dtype == boolean:
+        return not_equal(diag(apply(view.astype, (inp,), (int32,)), k), 0)
     if inp.ndim == 1:
         side = inp.shape[0] + abs(k)
         places = np.flatnonzero(np.eye(side, k=k))

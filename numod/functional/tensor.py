@@ -149,6 +149,8 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+    for inp in inputs:
+        check(inp.ndim <= 1, "meshgrid: inputs must have one axis, got shape {}", inp.shape)
     order = list(range(len(inputs)))
     if indexing == "xy":
         order[:2] = order[:2][::-1]
