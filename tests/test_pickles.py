@@ -81,6 +81,39 @@ def test_training_goes_on_from_a_checkpoint():
     np.testing.assert_allclose(net[0].weight.numpy(), np.asarray(checkpoint["net"]["0.weight"]) - 0.5, rtol=1e-5)
 
 
+OPTIMIZERS = {
+    "plain": (optim.SGD, {}),
+    "momentum": (optim.SGD, {"momentum": 0.5}),
+    "nesterov": (optim.SGD, {"momentum": 0.5, "nesterov": True}),  # which is no setting of a group, so it is not in the state
+    "Adagrad": (optim.Adagrad, {}),
+    "Adadelta": (optim.Adadelta, {}),
+    "Adam": (optim.Adam, {}),
+    "AdamW": (optim.AdamW, {}),
+    "LAMB": (optim.LAMB, {}),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_goes_on_where_megengines_stopped(name):
+    checkpoint = nm.load(FOLDER / "optimizers.pkl")[name]
+    params = [nm.Parameter(array) for array in checkpoint["params"]]
+    make, settings = OPTIMIZERS[name]
+    groups = [{"params": [param], "lr": 4 * rate} for param, rate in zip(params, checkpoint["rates"], strict=True)]
+    optimizer = make(groups, lr=7.0, **settings)
+    schedule = optim.MultiStepLR(optimizer, [1])  # from the rates at the start, which are in neither of the states
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    schedule.load_state_dict(checkpoint["schedule"])
+    for gradients in checkpoint["gradients"]:
+        for param, gradient in zip(params, gradients, strict=True):
+            param.grad = nm.Tensor(gradient)
+        optimizer.step()
+        schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == checkpoint["rates"]
+    for param, start, end in zip(params, checkpoint["params"], checkpoint["end"], strict=True):
+        assert np.abs(end - start).max() > 1e-3
+        np.testing.assert_allclose(param.numpy(), end, rtol=3e-6)
+
+
 def test_tensors_go_where_map_location_says():
     (*_, moved) = nm.load(FOLDER / "protocol4.pkl", map_location={"cpux": "cpu0"})["tensors"]
     assert str(moved.device) == "cpu0:0"
