@@ -13,7 +13,7 @@ _LIMIT = 4096  # a scalar that changes at every call must not fill the memory
 _known: dict[tuple, Tensor] = {}
 
 
-def constant(value: bool | int | float, dtype: np.dtype, device: Device) -> Tensor:
+def constant(value: bool | int | float | complex, dtype: np.dtype, device: Device) -> Tensor:
     """A 0-d tensor with this value. (Buffers are never written to, so sharing one is safe; the caller must not rebind the tensor.)"""
     key = (value or repr(value), value.__class__, dtype, device)  # 0.0 and -0.0 are equal, their reprs are not
     found = _known.get(key)

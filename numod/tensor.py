@@ -7,6 +7,7 @@ Operators and methods that compute are table ops, and are attached to the class 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -19,6 +20,7 @@ from .spec import Spec
 
 _new = object.__new__
 _FORMATS = ("default", "nchw")
+_STANDARDS = ("2021.12", "2022.12", "2023.12", "2024.12")
 _NO_MARK = "requires_grad: tensors have no such mark; attach them to a GradManager"
 
 
@@ -125,6 +127,11 @@ class Tensor:
         return self.transpose()
 
     @property
+    def mT(self) -> Tensor:
+        """With its last two axes exchanged."""
+        return self.transpose(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+
+    @property
     def name(self) -> str:
         """A label for messages and graphs; empty unless set."""
         return self._name
@@ -164,6 +171,18 @@ class Tensor:
             copy._node, copy._index = self._node, self._index
             return copy
         return Tensor._make(*memory.from_numpy(self.numpy(), place))
+
+    def to_device(self, device, /, *, stream: None = None) -> Tensor:
+        """The value on another device, as the array API standard has it; ``stream`` must be None."""
+        if stream is not None:
+            raise ValueError(f"to_device: stream must be None, got {stream!r}")
+        return self.to(device)
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """The package with the functions of the array API standard."""
+        if api_version not in (None, *_STANDARDS):
+            raise ValueError(f"__array_namespace__: api_version must be one of {', '.join(_STANDARDS)}, got {api_version!r}")
+        return importlib.import_module("numod.array_api")  # above tensors in the house, and not loaded unless it is wanted
 
     def item(self, *index: Any) -> Any:
         """The only element as a Python scalar; ValueError if there are several. With an index for each axis, that element."""

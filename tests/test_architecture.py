@@ -28,7 +28,7 @@ ROOMS = """
     functional
     autodiff jit serialization
     module optimizer quantization amp distributed traced_module
-    utils hub
+    utils hub array_api
     data
     testing
     __init__

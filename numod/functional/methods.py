@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtype as dtypes
 from ..constants import beside
 from ..op import Op, apply
-from ..ops import compare, math, view
+from ..ops import bits, compare, math, view
 from ..tensor import Tensor
 from . import elemwise, indexing, linalg, reduction, tensor as shapes
 
@@ -38,6 +38,16 @@ def _reflected(op: Op) -> Callable:
     return method
 
 
+def _of_bits(logical: Op, bitwise: Op) -> Callable:
+    """Of bools the one op, of integers the other; either commutes."""
+
+    def method(self, other):
+        x, y = elemwise.operands(self, other)
+        return apply(bitwise if dtypes.is_integer(x.dtype) and dtypes.is_integer(y.dtype) else logical, (x, y))
+
+    return method
+
+
 def _in_place(name: str) -> Callable:
     """``x += y``: the object stays the same and becomes the new value."""
     function = getattr(operator, name)
@@ -60,12 +70,17 @@ def _attach_operators() -> None:
         ("pow", math.pow),
         ("lshift", math.left_shift),
         ("rshift", math.right_shift),
-        ("and", compare.logical_and),
-        ("or", compare.logical_or),
-        ("xor", compare.logical_xor),
     ):
         setattr(Tensor, f"__{name}__", _forward(op))
         setattr(Tensor, f"__r{name}__", _reflected(op))
+        setattr(Tensor, f"__i{name}__", _in_place(name))
+    for name, logical, bitwise in (
+        ("and", compare.logical_and, bits.bitwise_and),
+        ("or", compare.logical_or, bits.bitwise_or),
+        ("xor", compare.logical_xor, bits.bitwise_xor),
+    ):
+        setattr(Tensor, f"__{name}__", _of_bits(logical, bitwise))
+        setattr(Tensor, f"__r{name}__", _of_bits(logical, bitwise))
         setattr(Tensor, f"__i{name}__", _in_place(f"{name}_" if name in ("and", "or") else name))
     for name, op in (
         ("eq", compare.equal),
@@ -76,7 +91,7 @@ def _attach_operators() -> None:
         ("ge", compare.greater_equal),
     ):
         setattr(Tensor, f"__{name}__", _forward(op))
-    for name, op in (("neg", math.neg), ("abs", math.abs), ("invert", compare.logical_not), *_ROUNDED):
+    for name, op in (("neg", math.neg), ("abs", math.abs), *_ROUNDED):
         setattr(Tensor, f"__{name}__", lambda self, op=op: apply(op, (self,)))
 
 
@@ -84,6 +99,11 @@ def _method(function: Callable) -> Callable:
     """Attach a function to Tensor under its own name."""
     setattr(Tensor, function.__name__, function)
     return function
+
+
+@_method
+def __invert__(self: Tensor) -> Tensor:
+    return apply(bits.bitwise_invert if dtypes.is_integer(self.dtype) else compare.logical_not, (self,))
 
 
 @_method

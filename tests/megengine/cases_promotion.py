@@ -28,6 +28,14 @@ SOME = [
         "f,2",
     ]
 ]
+BITS = {
+    ("&", "i"): [3, -2, 7],
+    ("|", "i"): [3, -2, 7],
+    ("^", "i"): [0, 0, 0],
+    ("&", "1"): [1, 0, 1],
+    ("|", "1"): [3, -1, 7],
+    ("^", "1"): [2, -1, 6],
+}
 SCALARS = ("2", "1.5", "True")
 TENSORS = """
     f = Tensor([1.5, -2.0, 3.0])
@@ -67,7 +75,8 @@ CASES = [
         "promotion bitwise",
         TENSORS,
         [f"m {op} m" for op in "&|^"],
-        [f"{x} {op} {y}" for op in "&|^" for x, y in ("ii", "ff", "i1", "im")],
+        [f"{x} {op} {y}" for op in "&|^" for x, y in ("ff", "im")],
+        [differs(f"i {op} {y}", "integers have the operators of bits", gives=f"Tensor({bits})") for (op, y), bits in BITS.items()],
         [f"{x} {op} {y}" for op in ("<<", ">>") for x, y in ("i2", "u1", "uu", "b1", "ff", "f2", "mm")],
         grads=False,
     ),
@@ -96,7 +105,6 @@ CASES = [
             "-{}",
             "+{}",
             "abs({})",
-            "~{}",
             "round({})",
             "F.exp({})",
             "F.relu({})",
@@ -110,6 +118,9 @@ CASES = [
         ),
         over("fibu", "F.sqrt(abs({}))", "F.ceil({})"),
         over("fim", "F.logical_not({})"),
+        over("fm", "~{}"),
+        [differs(f"~{x}", "integers have the operators of bits", gives=f"-1 - {x}") for x in "bi"],
+        differs("~u", "integers have the operators of bits", gives="255 - u"),
         over("fibu", "F.isnan({})"),
         over("fm", "F.sigmoid({})"),
         grads=False,
