@@ -22,8 +22,15 @@ calls, comparing, drawing, listed, process = (
     importlib.import_module(name) for name in ("calls", "comparing", "drawing", "listed", "process")
 )
 
-# Random, or without a result that could be compared.
-NOT_DRAWN = {"functional.vision.nvof": "not there", "module.Module": "abstract"}
+# What there is no call of to compare.
+NOT_DRAWN = {
+    "functional.real": "MegEngine makes no complex tensors of arrays",
+    "functional.imag": "MegEngine makes no complex tensors of arrays",
+    "functional.vision.nvof": "not there",
+    "module.Module": "abstract",
+    "random.RNG": "a class",
+    "random.seed": "gives nothing",
+}
 ATTRIBUTES = {"device", "dtype", "format", "grad", "name", "ndim", "qparams", "graph", "requires_grad", "shape", "size", "T"}
 
 
@@ -31,9 +38,11 @@ def public():
     """Every function, method and layer, by the first name it has."""
     api = json.loads((ROOT / "megengine" / "api.json").read_text())
     names = {f"functional.{name}" for name in api["functional"]} | {f"functional.vision.{name}" for name in api["functional.vision"]}
-    names |= {f"functional.loss.{name}" for name in api["functional.loss"]} | {
-        f"module.{name}" for name in api["module"] if "." not in name
-    }
+    names |= (
+        {f"random.{name}" for name in api["random"] if "." not in name}
+        | {f"functional.loss.{name}" for name in api["functional.loss"]}
+        | {f"module.{name}" for name in api["module"] if "." not in name}
+    )
     names |= {f":Tensor.{name}" for name in api[":Tensor"] if not name.startswith("__") and name not in ATTRIBUTES}
     again = {f"functional.{name}" for name in (*api["functional.vision"], *api["functional.loss"])}
     return names - again

@@ -23,8 +23,8 @@ def differences(call, mine, theirs):
     found = {}
     for kind, text in (
         ("result", unlike(mine["out"], theirs["out"], call.fixed)),
-        ("arguments afterwards", unlike(mine["after"], theirs["after"])),
-        ("gradient", unlike_gradients(mine["grads"], theirs["grads"])),
+        ("arguments afterwards", unlike(mine["after"], theirs["after"], call.fixed)),
+        ("gradient", unlike_gradients(mine["grads"], theirs["grads"]) if call.fixed else ""),
         ("state", unlike(mine.get("state"), theirs.get("state"))),
         ("keys", unlike(mine.get("keys"), theirs.get("keys"))),
         ("parameters", unlike(mine.get("parameters"), theirs.get("parameters"))),

@@ -1,5 +1,6 @@
 """Calls by the hundred: hypothesis draws them, always the same ones for a seed, and some are spoiled."""
 
+import functions_make  # noqa: F401
 import functions_nn  # noqa: F401
 import functions_vision  # noqa: F401
 import methods  # noqa: F401
@@ -12,8 +13,6 @@ from layers import LAYERS, state_of
 from numod.testing.draw import Draw
 
 SPOILED = 10  # one call in so many is spoiled: an array of it gets another shape or dtype
-
-
 NAMES = [*SAMPLES, *(f"module.{name}" for name in LAYERS)]
 
 
@@ -23,7 +22,7 @@ def call_of(draw, name):
         args, kwargs = SAMPLES[name](draw)
         if draw.integer(0, SPOILED - 1) == SPOILED - 1:
             args = spoiled(draw, args)
-        return Call(name, tuple(args), kwargs)
+        return Call(name, tuple(args), kwargs, fixed=not name.startswith("random."))
     kind = name.removeprefix("module.")
     args, kwargs, inputs = LAYERS[kind](draw)
     dropping = kind == "Dropout" and args[0] > 0
@@ -44,13 +43,9 @@ def calls_of(name, count, start=0):
         )
         drawn.append(call)
 
-    while len(drawn) < count:  # hypothesis may stop early where there is little to choose
-        before = len(drawn)
-        collect()
-        if len(drawn) - before < count // 10:
-            break
-        start += 1
-        collect = seed(f"{name} {start}")(collect)
+    collect()
+    while len(drawn) < count and drawn:  # hypothesis stops early where there is little to choose: some calls come twice then
+        drawn += drawn[: count - len(drawn)]
     return drawn[:count]
 
 

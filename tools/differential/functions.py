@@ -112,56 +112,10 @@ def pair(draw):
     return (draw.array(shape), draw.array(shape)), {}
 
 
-@sample("real", "imag")
-def parts(draw):
-    return (draw.array(draw.shape(1, 3, 1), "complex64"),), {}
-
-
 @sample("polar")
 def polar(draw):
     shape = draw.shape(1, 3)
     return (draw.array(shape, low=0.1), draw.array(shape)), {}
-
-
-# -- making arrays -------------------------------------------------------------------------------------------------------
-
-
-@sample("arange")
-def arange(draw):
-    start, count, step = draw.integer(-5, 5), draw.integer(0, 9), draw.choice([1, 2, -1, 0.5, 0.3])
-    stop = start + count * step
-    return draw.choice([(start, stop, step), (abs(stop),)]), options(draw, dtype=["float32", "int32"])
-
-
-@sample("linspace")
-def linspace(draw):
-    return (draw.integer(-5, 5), draw.integer(-5, 5) + 0.5, draw.integer(1, 9)), {}
-
-
-@sample("eye")
-def eye(draw):
-    return (draw.integer(1, 6),), options(draw, M=[1, 3, 6], dtype=["float32", "int32", "float16", "bool"])
-
-
-@sample("full")
-def full(draw):
-    return (draw.shape(1, 3), draw.choice([1.5, 2, True, -1])), options(draw, dtype=["float32", "int32", "float16", "uint8"])
-
-
-@sample("ones", "zeros")
-def ones(draw):
-    shape = draw.shape(1, 3)
-    return (shape if draw.boolean() else draw.integer(1, 4),), options(draw, dtype=["float32", "int32", "float16", "uint8", "bool"])
-
-
-@sample("full_like")
-def full_like(draw):
-    return (vary(draw, draw.shape(1, 3)), draw.choice([1.5, 2, 0])), {}
-
-
-@sample("copy")
-def copied(draw):
-    return (vary(draw, draw.shape()),), {}
 
 
 # -- shapes --------------------------------------------------------------------------------------------------------------

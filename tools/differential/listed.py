@@ -65,6 +65,16 @@ def not_positive(call):
     return special(call) or any(not np.all(x > 0) for x in arrays(call))
 
 
+def small(call):
+    """Whether there are numbers by which others are divided to become large, and then cancel."""
+    return any(np.abs(x).min(initial=1.0) < 0.05 for x in arrays(call) if x.dtype.kind == "f")
+
+
+def padded(call):
+    """Whether a layer pads: then all of a channel may be the bias."""
+    return bool(np.any(call.kwargs.get("padding", 0)))
+
+
 def several_axes(call):
     return isinstance(call.kwargs.get("axis"), (tuple, list))
 
@@ -118,7 +128,7 @@ LISTED = [
     ("*.where", "gradient", None, "the gradient has the shape of what was broadcast"),
     # reductions
     ("*.max *.min", "gradient", ties, "elements that tie share the gradient"),
-    ("*.prod", "gradient", zeros, "the gradient of prod is right where elements are 0"),
+    ("*.prod", "gradient", lambda call: zeros(call) or special(call), "the gradient of prod is right where elements are 0"),
     ("*.var *.std *.norm *.normalize *.softmax *.logsoftmax *.logsumexp *.argmax *.argmin", "result gradient", special, "NaN stays NaN"),
     ("*.argmax *.argmin", "result", several_axes, "argmax over several axes finds the place among them"),
     ("*.argmax *.argmin", "result", of("bool"), "argmax of bools; MegEngine reads other memory"),
@@ -131,6 +141,7 @@ LISTED = [
     ),
     ("*.logsoftmax *.softmax", "result", whole, "bytes are computed as float32"),
     ("*.norm *.normalize", "gradient", zeros, "norm has gradient 0 at 0"),
+    ("*.normalize", "gradient", small, "rounding: gradients of small numbers are differences of large ones"),
     # shapes
     ("*.arange", "result", None, "arange counts its steps in float64"),
     ("*.transpose", "gradient", None, "a new axis of length 1 has a gradient"),
@@ -151,6 +162,7 @@ LISTED = [
     ("*.dropout *.Dropout *.QuantStub *.DequantStub", "gradient", None, "what is left as it is has a gradient"),
     ("*.multi_head_attention *.MultiHeadAttention", "gradient", None, "attention has gradients through its weights"),
     ("*.Conv1d *.MultiHeadAttention", "repr", None, "Conv1d and MultiHeadAttention have a repr"),
+    ("module.Conv*Bn*", "result gradient", padded, "rounding: what is divided by the variance of a channel that varies by rounding only"),
     ("*.RNNCell", "gradient", None, "the gradient has the shape of what was broadcast"),
     ("*.RNN *.LSTM *.LSTMCell", "gradient", None, "gradients of recurrent layers are right, and there for those with several directions"),
     # vision
