@@ -198,7 +198,8 @@ def pad(draw):
 @layer("BatchNorm2d", "SyncBatchNorm")
 def batch_norm(draw):
     x = draw.array((draw.integer(2, 4), draw.integer(1, 3), draw.integer(2, 4), draw.integer(1, 4)))
-    return (x.shape[1],), options(draw, affine=[True, False], momentum=[0.5], freeze=[False, True], track_running_stats=[True, False]), (x,)
+    kwargs = options(draw, affine=[True, False], momentum=[0.5])
+    return (x.shape[1],), kwargs | draw.choice([{}, {"freeze": True}, {"track_running_stats": False}]), (x,)
 
 
 @layer("BatchNorm1d")
@@ -209,7 +210,8 @@ def batch_norm1d(draw):
 
 @layer("LayerNorm")
 def layer_norm(draw):
-    x = draw.array(draw.shape(1, 4, 2))
+    draw.distinct = True
+    x = draw.array(draw.shape(1, 4, 3))
     return (x.shape[-draw.integer(1, x.ndim) :],), options(draw, affine=[True, False], eps=[1e-3]), (x,)
 
 

@@ -75,6 +75,11 @@ def padded(call):
     return bool(np.any(call.kwargs.get("padding", 0)))
 
 
+def of_ones(call):
+    """Whether an axis of the first tensor has length 1."""
+    return 1 in call.args[0].shape
+
+
 def several_axes(call):
     return isinstance(call.kwargs.get("axis"), (tuple, list))
 
@@ -152,13 +157,24 @@ LISTED = [
     ("*.pad", "numod?raises", None, "widths for axes that are not there are refused"),
     ("*.diag", "MegEngine?raises result", beyond, "a diagonal beyond the corner is empty"),
     # places
-    ("*.gather", "numod?raises", None, "shapes that do not fit are refused"),
+    ("*.gather *.indexing_one_hot *.topk_accuracy", "numod?raises", None, "shapes that do not fit are refused"),
     ("*.sort *.argsort *.topk", "MegEngine?raises", None, "sort takes any number of axes"),
     ("*.svd", "result gradient", None, "the largest element of each column of U is positive"),
     ("*.scatter", "arguments?afterwards", None, "scatter leaves its input as it is"),
     # networks
     ("*.layer_norm *.instance_norm *.group_norm *.LayerNorm", "MegEngine?raises", None, "norms take any rank"),
-    ("*norm *.conv* *.local_conv2d *.region* *.deformable*", "numod?raises", None, "shapes that do not fit are refused"),
+    (
+        "*norm *.conv* *.local_conv2d *.region* *.deformable* *.linear *.sliding_window",
+        "numod?raises",
+        None,
+        "shapes that do not fit are refused",
+    ),
+    ("*.loss.*", "numod?raises", None, "shapes that do not fit are refused"),
+    ("*.cross_entropy", "result gradient MegEngine?raises", of_ones, "as logsumexp"),
+    ("*norm", "MegEngine?raises", of("float16"), "norms promote what they are given"),
+    ("*.sync_batch_norm", "MegEngine?raises arguments?afterwards", None, "running statistics keep their shape, which may have fewer axes"),
+    ("*.deformable*", "MegEngine?raises", of("float16"), "dtypes are promoted as in all convolutions"),
+    ("*.matmul *matmul__", "MegEngine?raises", None, "batches broadcast"),
     ("*.dropout *.Dropout *.QuantStub *.DequantStub", "gradient", None, "what is left as it is has a gradient"),
     ("*.multi_head_attention *.MultiHeadAttention", "gradient", None, "attention has gradients through its weights"),
     ("*.Conv1d *.MultiHeadAttention", "repr", None, "Conv1d and MultiHeadAttention have a repr"),
