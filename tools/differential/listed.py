@@ -171,6 +171,7 @@ LISTED = [
     ),
     ("*.loss.*", "numod?raises", None, "shapes that do not fit are refused"),
     ("*.cross_entropy", "result gradient MegEngine?raises", of_ones, "as logsumexp"),
+    ("*.general_norm", "result gradient", None, "MegEngine's variance loses digits where numbers are close to each other"),
     ("*norm", "MegEngine?raises", of("float16"), "norms promote what they are given"),
     ("*.sync_batch_norm", "MegEngine?raises arguments?afterwards", None, "running statistics keep their shape, which may have fewer axes"),
     ("*.deformable*", "MegEngine?raises", of("float16"), "dtypes are promoted as in all convolutions"),
@@ -181,9 +182,14 @@ LISTED = [
     ("module.Conv*Bn*", "result gradient", padded, "rounding: what is divided by the variance of a channel that varies by rounding only"),
     ("*.RNNCell", "gradient", None, "the gradient has the shape of what was broadcast"),
     ("*.RNN *.LSTM *.LSTMCell", "gradient", None, "gradients of recurrent layers are right, and there for those with several directions"),
+    # random numbers
+    ("random.poisson", "result", of("float16"), "random numbers for float16 are float32"),
+    ("random.shuffle", "numod?raises", scalar, "a scalar has nothing to shuffle"),
     # vision
     ("*.correlation", "gradient", None, "the gradient of correlation is that of its values"),
-    ("*.cvt_color", "gradient", None, "cvt_color has gradients"),
+    ("*.cvt_color", "gradient MegEngine?raises", None, "cvt_color converts floats wherever it does bytes, and has gradients"),
+    ("functional.vision.*", "numod?raises", None, "shapes that do not fit are refused"),
+    ("functional.vision.*", "MegEngine?raises", of("float16"), "dtypes are promoted"),
     ("*.interpolate", "MegEngine?raises result gradient", to_one, "one row is the first with align_corners"),
     ("*.nms", "result", ties, "of boxes with equal scores the first is better"),
     ("*.warp_affine", "gradient", None, "warp_affine has gradients"),
