@@ -62,7 +62,7 @@ def nan(call):
 
 def not_positive(call):
     """Whether a power is not that of a positive number, or out of range."""
-    return special(call) or any(not np.all(x > 0) for x in arrays(call))
+    return special(call) or any(not np.all(np.greater(x, 0)) for x in (*arrays(call), *call.args))
 
 
 def small(call):
