@@ -132,6 +132,9 @@ LISTED = [
     ("*.pow *.__pow__ *.__rpow__", "gradient", not_positive, "the gradient of pow for the exponent is 0 where the base is 0 or below"),
     ("*.where", "gradient", None, "the gradient has the shape of what was broadcast"),
     # reductions
+    ("*.max *.min", "result gradient", special, "the smallest of infinities is infinity"),
+    (":Tensor.var", "MegEngine?raises", None, "Tensor.var takes an axis"),
+    ("*matmul__", "numod?raises", None, "matrices of integers and floats are not multiplied, with @ as with matmul"),
     ("*.max *.min", "gradient", ties, "elements that tie share the gradient"),
     ("*.prod", "gradient", lambda call: zeros(call) or special(call), "the gradient of prod is right where elements are 0"),
     ("*.var *.std *.norm *.normalize *.softmax *.logsoftmax *.logsumexp *.argmax *.argmin", "result gradient", special, "NaN stays NaN"),
@@ -149,6 +152,7 @@ LISTED = [
     ("*.normalize", "gradient", small, "rounding: gradients of small numbers are differences of large ones"),
     # shapes
     ("*.arange", "result", None, "arange counts its steps in float64"),
+    ("*.transpose", "MegEngine?raises", None, "an axis of length 1 can be left out in Tensor.transpose too"),
     ("*.transpose", "gradient", None, "a new axis of length 1 has a gradient"),
     ("*.squeeze", "MegEngine?raises", None, "without axes of length 1 nothing is squeezed"),
     ("*.tile", "MegEngine?raises result gradient", None, "one number repeats along the last axis, and scalars are repeated"),
