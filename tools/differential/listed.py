@@ -165,6 +165,10 @@ LISTED = [
     ("*.sort *.argsort *.topk", "MegEngine?raises", None, "sort takes any number of axes"),
     ("*.svd", "result gradient", None, "the largest element of each column of U is positive"),
     ("*.scatter", "arguments?afterwards", None, "scatter leaves its input as it is"),
+    (":Tensor.__getitem__", "numod?raises", None, "more indices than axes are refused, slices too"),
+    (":Tensor.__setitem__ :Tensor.reset_zero", "arguments?afterwards", None, "what is set keeps its shape and dtype"),
+    (":Tensor.__index__", "numod?raises", of("bool"), "bools are no indices"),
+    (":Tensor.astype :Tensor.__pos__", "gradient", None, "what is left as it is has a gradient"),
     # networks
     ("*.layer_norm *.instance_norm *.group_norm *.LayerNorm", "MegEngine?raises", None, "norms take any rank"),
     (
