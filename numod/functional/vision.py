@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from ..device import Device
+from ..dtype import float32, int32, is_half
 from ..errors import check
 from ..op import apply
 from ..ops import boxes as boxes_ops, resize as resize_ops
@@ -36,7 +41,7 @@ def _resized_sides(inp: Tensor, size, scale_factor) -> tuple[int, ...]:
         sides = as_shape("interpolate", size)
         sides = sides * axes if len(sides) == 1 else sides
         check(len(sides) == axes, "interpolate: size must be an int or {} of them, got {}", axes, size)
-    check(min(sides) >= 1, "interpolate: an image of {} cannot be resized to {}", inp.shape[2:], sides)
+    check(min(*sides, *inp.shape[2:]) >= 1, "interpolate: an image of {} cannot be resized to {}", inp.shape[2:], sides)
     return sides
 
 
@@ -65,11 +70,25 @@ def interpolate(
     check(inp.ndim == rank, "interpolate: mode {!r} takes {} axes, got shape {}", mode, rank, inp.shape)
     sides = _resized_sides(inp, size, scale_factor)
     out = in_float("interpolate", inp)
-    axes = sorted(range(2, rank), key=lambda axis: sides[axis - 2] / max(inp.shape[axis], 1))  # first where it gets less
+    ratio = {axis: side / old for axis, side, old in zip(range(2, rank), sides, inp.shape[2:], strict=True)}
+    # First what makes the image smaller; of equals, the last axis, which costs most, when the image is smaller.
+    axes = sorted(ratio, key=lambda axis: (ratio[axis], axis * (1 - ratio[axis])))
     for axis in axes:
         if sides[axis - 2] != inp.shape[axis] or axis == axes[-1]:
-            out = apply(resize_ops.resize, (out,), (axis, sides[axis - 2], taps, bool(align_corners)))
+            tables = _tables(inp.shape[axis], sides[axis - 2], taps, bool(align_corners), out.dtype, out.device)
+            out = apply(resize_ops.mix_along, (out, *tables), (axis,))
     return in_dtype_of(inp, out)
+
+
+@functools.lru_cache(maxsize=256)
+def _tables(n: int, size: int, taps: int, corners: bool, dtype: np.dtype, device: Device) -> tuple[Tensor, ...]:
+    """The tables to resize an axis of ``n`` to ``size``, for images of a dtype."""
+    places, weights, back_places, back_weights = resize_ops.tables(n, size, taps, corners)
+    exact = float32 if is_half(dtype) else dtype
+    return tuple(
+        Tensor(table, dtype=table_dtype, device=device)
+        for table, table_dtype in ((places, int32), (weights, exact), (back_places, int32), (back_weights, exact))
+    )
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None = None) -> Tensor:
