@@ -12,7 +12,7 @@ from .. import config
 from ..spec import Spec, c_strides
 from .elementwise import collapse
 from .host import vector_bytes
-from .program import Kernel, Ref, Step
+from .program import Kernel, Ref, Step, Word
 
 REALS = {4: "float32", 8: "float64"}  # what moves values of so many bytes, be they floats or not
 GRAIN = 32768  # elements worth handing to another thread
@@ -34,9 +34,10 @@ def step(spec: Spec, source: Ref, target: Ref, width: int | None = None) -> Step
     if transposed:
         block = -(-block // lanes) * lanes
     blocks = -(-extents[row] // block)
-    words = (
+    walk = [value for axis in outer for value in (extents[axis], strides[axis] * size, packed[axis] * size)]
+    words: tuple[Word, ...] = (
         *(source, target, extents[row], extents[last], strides[row] * size, strides[last] * size, packed[row] * size, block),
-        *(len(outer), *(value for axis in outer for value in (extents[axis], strides[axis] * size, packed[axis] * size))),
+        *(len(outer), *walk),
     )
     way = "transpose" if transposed else "copy"
     kernel = Kernel((way, lanes, REALS[size]), f"numod.kernel.copying_simd:{way}")

@@ -14,7 +14,7 @@ from ..kernel.rowwise import layout
 from ..spec import Spec
 from .compare import equal, keep, not_equal
 from .complex import as_complex, as_real
-from .math import add, div, exp, mul, sub
+from .math import add, div, exp, mul, neg, sub
 from .reference import from_top, logsumexp as logsumexp_ref
 from .scan import prod_others, with_zeros
 from .view import astype, broadcast_to, reshape, transpose
@@ -168,7 +168,7 @@ def prod(x):
     ref=lambda x, axis: np.exp(from_top(x, axis)) / np.exp(from_top(x, axis)).sum(axis=axis, keepdims=True),
     per="element",
     takes="float",
-    vjp={"x": lambda g, out, axis: mul(out, sub(g, sum(mul(g, out), axis=axis, keepdims=True)))},
+    vjp={"x": lambda g, out, axis: softmax_gradient(out, g, axis=axis)},
 )
 def softmax(x):
     """``exp(x) / sum(exp(x))`` over ``axis``, computed from the largest value down so that nothing overflows."""
@@ -178,16 +178,50 @@ def softmax(x):
 
 
 @rowwise(
+    ref=lambda y, dy, axis: y * (dy - (y * dy).sum(axis=axis, keepdims=True)),
+    per="element",
+    takes="float",
+    vjp={
+        "y": lambda g, y, dy, axis: sub(mul(g, sub(dy, _total(y, dy, axis))), mul(dy, _total(g, y, axis))),
+        "dy": lambda g, y, axis: softmax_gradient(y, g, axis=axis),
+    },
+)
+def softmax_gradient(y, dy):
+    """The gradient of `softmax`, from its result and that of its result."""
+    along = fold(add, y * dy)
+    return y * (dy - along)
+
+
+def _total(x, y, axis):
+    return sum(mul(x, y), axis=axis, keepdims=True)
+
+
+@rowwise(
     ref=lambda x, axis: from_top(x, axis) - np.log(np.exp(from_top(x, axis)).sum(axis=axis, keepdims=True)),
     per="element",
     takes="float",
-    vjp={"x": lambda g, out, axis: sub(g, mul(exp(out), sum(g, axis=axis, keepdims=True)))},
+    vjp={"x": lambda g, out, axis: logsoftmax_gradient(out, g, axis=axis)},
 )
 def logsoftmax(x):
     """The logarithm of `softmax`."""
     top = fold(max, x)
     total = math.log(fold(add, math.exp(x - top)))
     return x - top - total
+
+
+@rowwise(
+    ref=lambda y, dy, axis: dy - np.exp(y) * dy.sum(axis=axis, keepdims=True),
+    per="element",
+    takes="float",
+    vjp={
+        "y": lambda g, y, dy, axis: neg(mul(mul(g, exp(y)), sum(dy, axis=axis, keepdims=True))),
+        "dy": lambda g, y, axis: sub(g, sum(mul(g, exp(y)), axis=axis, keepdims=True)),
+    },
+)
+def logsoftmax_gradient(y, dy):
+    """The gradient of `logsoftmax`, from its result and that of its result."""
+    total = fold(add, dy)
+    return dy - math.exp(y) * total
 
 
 @rowwise(
