@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 from launching import CPU, launch, spec_of
 
 from numod import config
-from numod.kernel import rowwise
+from numod.kernel import rowwise, source
+from numod.kernel.formula import Folds, RowProgram
 from numod.spec import Spec
 
 FLOAT = np.dtype("float32")
@@ -85,3 +86,27 @@ def test_what_is_not_a_row_function_is_refused():
 
     with pytest.raises(TypeError, match="assignments and a return"):
         run(loops, np.ones((2, 2), FLOAT), (1,), per_element=True)
+
+
+def spread_of(x):
+    low = fold(min, x)
+    top = fold(max, x)
+    mean = fold(add, x) / count  # noqa: F821
+    return fold(add, abs(x - mean)), top - low, first(x == top)  # noqa: F821
+
+
+def test_folds_that_do_not_need_each_other_share_a_pass():
+    translated = source.Translated(spread_of, np.dtype("float32"), "row", Folds())
+    passes = RowProgram(translated.definition, ["x"], ()).passes()
+    assert [[fold[2] for fold in folds] for _, folds in passes] == [["fold_min", "fold_max", "fold_add"], ["fold_add"], ["first"], []]
+
+
+def renamed(x):
+    top = fold(max, x)
+    top = top + 1.0
+    return x - top
+
+
+def test_a_value_has_one_name():
+    with pytest.raises(TypeError, match=r"a row function gives each value a name of its own, got: \w+ = "):
+        RowProgram(source.Translated(renamed, np.dtype("float32"), "row", Folds()).definition, ["x"], ())

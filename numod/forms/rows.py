@@ -24,6 +24,7 @@ def rowwise(
     takes: str = "number",
     gives: str = "same",
     rows: tuple[str, ...] = (),
+    places: tuple[str, ...] = (),
     numbers: dict[str, float] | None = None,
     sample: Callable | None = None,
     domain: tuple[float, float] = (-4.0, 4.0),
@@ -39,6 +40,7 @@ def rowwise(
           "element": one value for each element; attribute ``axis`` (a sorted tuple of neighbouring axes).
           A tuple of these: several results, and attribute ``axis``.
     rows: inputs with one value for each row, of the shape without the reduced axes.
+    places: inputs with one value for each place in a row, the same for all rows, of the shape of the reduced axes alone.
     numbers: attributes that the function takes after the inputs, with their defaults.
     gives: the dtype of the result: "same" as the first input's, or a dtype name.
     empty: whether a row may be empty.
@@ -59,8 +61,9 @@ def rowwise(
             if plan is not None:
                 return plan
             short = tuple(extent for i, extent in enumerate(first.shape) if i not in axis)
+            row = tuple(first.shape[i] for i in axis)
             for each, spec in zip(names, specs, strict=True):
-                wanted = short if each in rows else first.shape
+                wanted = short if each in rows else row if each in places else first.shape
                 check(spec.shape == wanted, "{}: {} must have shape {}, got {}", label, each, wanted, spec.shape)
             check(empty or all(first.shape[i] for i in axis), "{}: cannot reduce an axis of size 0, got shape {}", label, first.shape)
             known = "element" not in results or rowwise_kernel.layout(first.shape, axis) is not None
@@ -75,8 +78,8 @@ def rowwise(
             if outs[0].device.is_cuda:
                 from ..kernel import cuda_plan
 
-                return Plan(outs, cuda_plan.rowwise(code, specs, outs, attrs["axis"], dtype, rows, values))
-            return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs, attrs["axis"], dtype, rows, values)))
+                return Plan(outs, cuda_plan.rowwise(code, specs, outs, attrs["axis"], dtype, rows, places, values))
+            return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs, attrs["axis"], dtype, rows, places, values)))
 
         def draw_sample(draw):
             shape = draw.shape(min_rank=1, min_side=0 if empty else 1)

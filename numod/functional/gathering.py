@@ -14,12 +14,12 @@ from .elemwise import not_equal
 from .tensor import expand_dims, reshape
 
 
-def _places(name: str, inp: Tensor, axis: int, index: Tensor) -> Tensor:
-    """For each element of ``index``, the flat index of what it selects in ``inp`` along ``axis``."""
+def _checked_axis(name: str, inp: Tensor, axis: int, index: Tensor) -> int:
+    """The axis along which ``index`` selects elements of ``inp``, after its shape was checked."""
     axis = normalize_axis(name, axis, inp.ndim)
     fits = index.ndim == inp.ndim and join.resized(index.shape, axis, 0) == join.resized(inp.shape, axis, 0)
     check(fits, "{}: index must have the shape {} but for axis {}, got {}", name, inp.shape, axis, index.shape)
-    return apply(indexed.index_along, (index,), (axis, inp.shape[axis]))
+    return axis
 
 
 def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
     >>> gather(Tensor([[1, 2], [3, 4]]), 1, Tensor([[1], [0]])).tolist()
     [[2], [3]]
     """
-    return apply(indexed.take, (reshape(inp, (inp.size,)), _places("gather", inp, axis, index)), (0,))
+    return apply(indexed.take_along, (inp, index), (_checked_axis("gather", inp, axis, index),))
 
 
 def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
@@ -42,7 +42,8 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
     [[1, 9], [8, 4]]
     """
     check(source.shape == index.shape, "scatter: source and index must have one shape, got {} and {}", source.shape, index.shape)
-    places = _places("scatter", inp, axis, index)
+    axis = _checked_axis("scatter", inp, axis, index)
+    places = apply(indexed.index_along, (index,), (axis, inp.shape[axis]))
     inp._bind(reshape(apply(indexed.put, (reshape(inp, (inp.size,)), source, places), (0,)), inp.shape))
     return inp
 

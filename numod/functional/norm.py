@@ -8,7 +8,7 @@ from typing import Any
 from ..constants import constant
 from ..errors import check
 from ..op import apply
-from ..ops import norm as norm_ops, pool as pool_ops, view
+from ..ops import layer_norm as layer_norm_ops, norm as norm_ops, pool as pool_ops, view
 from ..tensor import Tensor
 from .elemwise import add, maximum, mul, square
 from .reduction import mean
@@ -21,6 +21,14 @@ def _standardize(inp: Tensor, axis: tuple[int, ...], eps: float) -> Tensor:
     rows = tuple(extent for i, extent in enumerate(inp.shape) if i not in axis)
     one, zero = (apply(view.broadcast_to, (constant(value, inp.dtype, inp.device),), (rows,)) for value in (1.0, 0.0))
     return apply(norm_ops.normalize, (inp, one, zero), (axis, float(eps)))[0]
+
+
+def _standardize_last(inp: Tensor, count: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """``inp`` with mean 0 and variance 1 along the last ``count`` axes, then scaled and moved."""
+    axis = tuple(range(inp.ndim - count, inp.ndim))
+    if weight is not None and bias is not None:
+        return apply(layer_norm_ops.layer_normalize, (inp, weight, bias), (axis, float(eps)))[0]
+    return _affine(_standardize(inp, axis, eps), weight, bias)
 
 
 def _affine(inp: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -106,8 +114,7 @@ def layer_norm(
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     check(inp.shape[inp.ndim - len(shape) :] == shape, "layer_norm: input of shape {} does not end in {}", inp.shape, shape)
-    out = _standardize(inp, tuple(range(inp.ndim - len(shape), inp.ndim)), eps)
-    return _affine(out, weight, bias) if affine else out
+    return _standardize_last(inp, len(shape), *((weight, bias) if affine else (None, None)), eps)
 
 
 def group_norm(
@@ -170,9 +177,7 @@ def general_norm(
             check(each.shape == shape, "{}: {} must have shape {}, got {}", name, what, shape, each.shape)
     order = (*(axis for axis in range(inp.ndim) if axis not in axes), *axes)
     rows = inp if order == tuple(range(inp.ndim)) else transpose(inp, order)
-    out = _standardize(rows, tuple(range(inp.ndim - len(axes), inp.ndim)), eps)
-    if affine:
-        out = _affine(out, weight, bias)
+    out = _standardize_last(rows, len(axes), *((weight, bias) if affine else (None, None)), eps)
     if rows is inp:
         return out
     return transpose(out, tuple(order.index(axis) for axis in range(inp.ndim)))

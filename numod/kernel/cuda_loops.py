@@ -79,7 +79,15 @@ def gather_or_scatter(
 
 
 def row(
-    code: Callable, names: dict, twin: Callable, dtype: np.dtype, inputs: int, per_row: tuple[str, ...], order: str, block: int
+    code: Callable,
+    names: dict,
+    twin: Callable,
+    dtype: np.dtype,
+    inputs: int,
+    per_row: tuple[str, ...],
+    per_place: tuple[str, ...],
+    order: str,
+    block: int,
 ) -> Callable:
     """One thread for a row, or a block of so many threads. Words: R1, B, R2. Numbers: those of the row function. Arrays: outputs, inputs.
 
@@ -88,7 +96,8 @@ def row(
     translated = source.Translated(code, dtype, "row", formula.Folds(), twin=twin)
     definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
     arguments = [f"v_{arg.arg}" for arg in definition.args.args]
-    program = formula.RowProgram(definition, arguments[:inputs], tuple(f"v_{name}" for name in per_row))
+    per_row, per_place = (tuple(f"v_{name}" for name in each) for each in (per_row, per_place))
+    program = formula.RowProgram(definition, arguments[:inputs], per_row)
     low, high = rowwise.limits(dtype)
     wide = np.float64 if dtype.kind == "f" else np.int64
     names = {
@@ -101,7 +110,7 @@ def row(
         "start_fold_mul": wide(1),
         "block_size": block,
     }
-    writer = _RowWriter(program, arguments, inputs, {f"v_{name}" for name in per_row}, order, block > 1)
+    writer = _RowWriter(program, arguments, inputs, per_row, per_place, order, block > 1)
     return _finish(writer.lines, translated, names, code.__name__)
 
 
@@ -115,8 +124,17 @@ PLACE = {
 class _RowWriter:
     """Writes what is done for a row. Every fold is kept in the wide type, and in a block joined through shared memory."""
 
-    def __init__(self, program: formula.RowProgram, arguments: list[str], inputs: int, per_row: set[str], order: str, block: bool):
-        self.arrays, self.per_row, self.order, self.block = arguments[:inputs], per_row, order, block
+    def __init__(
+        self,
+        program: formula.RowProgram,
+        arguments: list[str],
+        inputs: int,
+        per_row: tuple[str, ...],
+        per_place: tuple[str, ...],
+        order: str,
+        block: bool,
+    ):
+        self.arrays, self.per_row, self.per_place, self.order, self.block = arguments[:inputs], per_row, per_place, order, block
         outputs = range(len(program.results))
         self.lines = [_head([*(f"out{k}" for k in outputs), *(f"in_{name}" for name in self.arrays)])]
         add = self.lines.append
@@ -181,7 +199,7 @@ class _RowWriter:
         used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
         for name in self.arrays:
             if name in used and name not in self.per_row:
-                add(f"            {name} = in_{name}[at]")
+                add(f"            {name} = in_{name}[{'j' if name in self.per_place else 'at'}]")
         if "index" in used:
             add("            index = j")
         add(f"            {store.format(ast.unparse(expression))}")

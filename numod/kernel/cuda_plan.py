@@ -56,19 +56,21 @@ def rowwise(
     axes: tuple[int, ...],
     dtype: np.dtype,
     per_row: tuple[str, ...] = (),
+    per_place: tuple[str, ...] = (),
     numbers: Sequence[float] = (),
 ) -> Run:
     """The rowwise form: a thread for each row, or a block where rows are long or few."""
     run = Run(code.__name__, len(specs), outs, "checked" in code.__code__.co_names)
     order, (a, r1, b, r2) = cpu_rowwise.arrange(specs[0].shape, axes)
     names = code.__code__.co_varnames
-    slots = [_contiguous(run, i, spec if names[i] in per_row else cpu_rowwise.moved(spec, order)) for i, spec in enumerate(specs)]
+    whole = [name not in (*per_row, *per_place) for name in names[: len(specs)]]
+    slots = [_contiguous(run, i, cpu_rowwise.moved(spec, order) if whole[i] else spec) for i, spec in enumerate(specs)]
     place = "next" if r1 == 1 else "apart" if r2 == 1 else "both"
     per_block = r1 * r2 > BLOCK // 2 and (place != "apart" or a * b < 32 * BLOCK)
-    key = ("row", source.fingerprint(code), str(dtype), len(specs), per_row, place, per_block)
+    key = ("row", source.fingerprint(code), str(dtype), len(specs), per_row, per_place, place, per_block)
     run.add(
         key,
-        lambda: cuda_loops.row(code, NAMES, twin, dtype, len(specs), per_row, place, BLOCK if per_block else 1),
+        lambda: cuda_loops.row(code, NAMES, twin, dtype, len(specs), per_row, per_place, place, BLOCK if per_block else 1),
         a * b,
         [*run.outputs, *slots],
         [r1, b, r2],

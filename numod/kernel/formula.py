@@ -39,6 +39,8 @@ class RowProgram:
         self.elements = [name for name in names if name not in per_row]
         for statement in Folds().visit(tree).body:
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                if any(stage[1] == statement.targets[0].id for stage in self.stages):
+                    raise TypeError(f"{tree.name}: a row function gives each value a name of its own, got: {ast.unparse(statement)}")
                 kind, value = (
                     ("check", statement.value.args[0]) if _is_check(statement.value) else ("let", self._take_folds(statement.value))
                 )
@@ -69,6 +71,28 @@ class RowProgram:
                 self.results[number] = replaced.visit(result)
                 self.stages[at] = (kind, *stage, number)
                 break
+
+    def passes(self) -> list[tuple[list[tuple], list[tuple]]]:
+        """What is done one after the other: values of the row that need no further pass, and the folds of the next pass over it.
+
+        Folds that do not need each other share a pass, but for ``first``, whose loop the compiler would not vectorise.
+        """
+        level: dict[str, int] = {}  # of a value: after how many passes it is there
+        done: list[tuple[list[tuple], list[tuple]]] = [([], [])]
+        for stage in self.stages:
+            used = {node.id for node in ast.walk(stage[3 if stage[0] == "fold" else 2]) if isinstance(node, ast.Name)}
+            at = max((level[name] for name in used if name in level), default=0)
+            if stage[0] == "fold":
+                while any("first" in (stage[2], other[2]) for other in done[at][1]):
+                    at += 1
+                done[at][1].append(stage)
+                level[stage[1]] = at + 1
+                if at + 1 == len(done):
+                    done.append(([], []))
+            else:
+                done[at][0].append(stage)
+                level[stage[1]] = at
+        return done
 
     def per_element(self, result: ast.expr) -> bool:
         """Whether a result speaks of elements; otherwise it is one value of the row."""

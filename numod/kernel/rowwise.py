@@ -9,7 +9,8 @@ The author writes the formula of one row; ``fold(add, e)`` (or ``mul``, ``max``,
         s = fold(add, math.exp(x - m))
         return math.exp(x - m) / s      # of each element: it speaks of x; the return of a row's value speaks of folds only
 
-Several results are returned as a tuple. Parameters after the inputs are numbers, the same for all rows.
+Several results are returned as a tuple. Folds that do not need each other's results share a pass over the row. Parameters after the inputs
+are numbers, the same for all rows.
 
 A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 and R2 reduced, which covers one axis, neighbouring axes, all axes, and
 the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of
@@ -23,7 +24,7 @@ from __future__ import annotations
 import ast
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from .formula import Folds, RowProgram, stages_of
 from .program import Kernel, Program, Ref, Step, Word
 
 TILE = 512  # rows walked together, at most, and ...
-CACHE = 1 << 19  # ... fewer when what several walks read would not stay in this much of the second-level cache
+CACHE = 1 << 19  # ... fewer when that lets what several walks read stay in this much of the second-level cache
 WORK = 16384  # elements worth handing to another thread
 
 
@@ -81,11 +82,13 @@ def program(
     axes: tuple[int, ...],
     dtype: np.dtype,
     per_row: tuple[str, ...] = (),
+    per_place: tuple[str, ...] = (),
     numbers: Sequence[float] = (),
 ) -> Program:
     """The launch of ``code`` over rows along ``axes``.
 
-    Inputs named in ``per_row`` have one value for each row (the reduced axes gone or 1); the others have the full shape.
+    Inputs named in ``per_row`` have one value for each row (the reduced axes gone or 1), those in ``per_place`` one for each place in
+    a row, the same for all rows (the reduced axes alone); the others have the full shape.
     dtype: the type that is computed in. numbers: the values of the parameters after the inputs.
     """
     names = code.__code__.co_varnames[: len(inputs)]
@@ -95,7 +98,7 @@ def program(
     words: list[Word] = [Ref("out", i) for i in range(len(outputs))]
     workspace = 0
     for i, (name, spec) in enumerate(zip(names, inputs, strict=True)):
-        seen = spec if name in per_row else moved(spec, order)
+        seen = spec if name in (*per_row, *per_place) else moved(spec, order)
         if seen.contiguous:
             words.append(Ref("in", i))
             continue
@@ -104,10 +107,11 @@ def program(
         workspace += (spec.nbytes + 127) // 64 * 64
     column = r2 == 1 and b > 1 and dtype.kind != "b"  # bools have no arrays of their own in scratch
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
-    key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, column)
-    kernel = Kernel(key, lambda: build(code, dtype, types, out_types, per_row, column))
-    walks = stages_of(code) + len(outputs)
-    tile = TILE if walks <= 2 else min(TILE, max(64, CACHE // (max(r1, 1) * dtype.itemsize * len(inputs)) // 64 * 64))
+    key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, per_place, column)
+    kernel = Kernel(key, lambda: build(code, dtype, types, out_types, per_row, per_place, column))
+    streams = max(1, len(inputs) - len(per_row) - len(per_place))
+    cached = CACHE // (max(r1, 1) * dtype.itemsize * streams) // 64 * 64
+    tile = min(cached, TILE) if cached and stages_of(code) + len(outputs) > 2 else TILE
     grain = max(WORK // max(r1 * r2, 1), tile if column else 1)
     words += [a, r1, b, r2, tile, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
     steps.append(Step(kernel, a * b, tuple(words), grain, scratch=16 * TILE * stages_of(code)))
@@ -125,13 +129,19 @@ def limits(dtype: np.dtype) -> tuple:
 
 
 def build(
-    code: Callable, dtype: np.dtype, types: tuple[str, ...], out_types: tuple[str, ...], per_row: tuple[str, ...], column: bool
+    code: Callable,
+    dtype: np.dtype,
+    types: tuple[str, ...],
+    out_types: tuple[str, ...],
+    per_row: tuple[str, ...],
+    per_place: tuple[str, ...],
+    column: bool,
 ) -> Callable:
     """The kernel of the CPU: `rows` one by one, or tiles of `columns`."""
     translated = source.Translated(code, dtype, "row", Folds())
     # The author's variables get names that the loops around them do not use.
     definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
-    per_row = tuple(f"v_{name}" for name in per_row)
+    per_row, per_place = (tuple(f"v_{name}" for name in each) for each in (per_row, per_place))
     arguments = [f"v_{arg.arg}" for arg in definition.args.args]
     names, numbers = arguments[: len(types)], arguments[len(types) :]
     rows = RowProgram(definition, names, per_row)
@@ -153,18 +163,27 @@ def build(
         "start_fold_mul": wide.type(1),
         **translated.namespace,
     }
-    writer = _Writer(rows, dict(zip(names, types, strict=True)), per_row, numbers, column)
+    writer = _Writer(rows, dict(zip(names, types, strict=True)), per_row, per_place, numbers, column)
     return source.execute(translated.render(writer.text()), namespace, code.__name__)
 
 
+SUMS = ("fold_add", "fold_mul")  # folds that are kept in the wide type
 _VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
 
 
 class _Writer:
     """Writes the loops of a rowwise kernel."""
 
-    def __init__(self, rows: RowProgram, types: dict[str, str], per_row: tuple[str, ...], numbers: list[str], column: bool):
-        self.rows, self.types, self.per_row, self.numbers, self.column = rows, types, per_row, numbers, column
+    def __init__(
+        self,
+        rows: RowProgram,
+        types: dict[str, str],
+        per_row: tuple[str, ...],
+        per_place: tuple[str, ...],
+        numbers: list[str],
+        column: bool,
+    ):
+        self.rows, self.types, self.per_row, self.per_place, self.numbers, self.column = rows, types, per_row, per_place, numbers, column
         self.names = list(types)
         self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
 
@@ -192,24 +211,31 @@ class _Writer:
     def _read(self, name: str, at: str) -> str:
         return f"in_{name}[{at}]{' != 0' if self.types[name] == 'bool' else ''}"
 
-    def _element(self, indent: str, expression: ast.expr, store: str, at: str, position: str, row: str) -> None:
-        """Load what ``expression`` speaks of and compute it into ``store``."""
-        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    def _elements(self, indent: str, work: Sequence[tuple[ast.expr, str]], at: str, position: str, row: str) -> None:
+        """Load what the expressions of ``work`` speak of, and compute each into its statement."""
+        used = _names_in(expression for expression, _ in work)
         for name in self.names:
-            if name in used:
-                self.lines.append(f"{indent}{name} = {self._read(name, row if name in self.per_row else at)}")
+            if name in used and not (self.column and name in self.per_place):
+                here = row if name in self.per_row else position if name in self.per_place else at
+                self.lines.append(f"{indent}{name} = {self._read(name, here)}")
         if "index" in used:
             self.lines.append(f"{indent}index = {position}")
-        if "kept" in used:
-            self.lines.append(f"{indent}kept = {store.partition(' = ')[0]}")
-        self.lines.append(f"{indent}{store.format(ast.unparse(expression))}")
+        for expression, statement in work:
+            if "kept" in _names_in([expression]):
+                self.lines.append(f"{indent}kept = {statement.partition(' = ')[0]}")
+            self.lines.append(f"{indent}{statement.format(ast.unparse(expression))}")
 
     @staticmethod
-    def _fold(total: str, operation: str, kind: str, kept: list[str]) -> str:
-        """The statements that take one element into ``total``, and put it where it is kept."""
-        if not kept:
-            return f"{total} = {operation}({total}, {kind}({{}}))"
-        return f"element = to_value({{}}); {kept[0]} = element; {total} = {operation}({total}, {kind}(element))"
+    def _fold(stage: tuple, total: str, length: str, position: str, at: str) -> tuple[str, tuple[ast.expr, str]]:
+        """(what ``total`` starts from, the expression and the statement that takes an element into it, and puts it where it is kept)"""
+        _, _, operation, value, *kept = stage
+        if operation == "first":
+            return length, (value, f"{total} = {position} if {total} == {length} and ({{}}) else {total}")
+        kind = "to_wide" if operation in SUMS else "to_value"
+        statement = f"{total} = {operation}({total}, {kind}({{}}))"
+        if kept:
+            statement = f"element = to_value({{}}); out{kept[0]}[{at}] = element; {total} = {operation}({total}, {kind}(element))"
+        return f"start_{operation}", (value, statement)
 
     def _rows(self) -> None:
         add = self.lines.append
@@ -218,42 +244,37 @@ class _Writer:
         add("        base = (a * r1 * b_size + i - a * b_size) * r2")
         for name in self.per_row:
             add(f"        {name} = {self._read(name, 'i')}")
-        for stage in self.rows.stages:
-            if stage[0] != "fold":
-                kind, name, value = stage
+        for values, folds in self.rows.passes():
+            for kind, name, value in values:
                 add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
-                continue
-            _, name, operation, value, *kept = stage
-            if operation == "first":
-                add(f"        {name} = r1 * r2")
-                self._loop(value, f"{name} = r * r2 + k if {name} == r1 * r2 and ({{}}) else {name}")
-                continue
-            add(f"        {name}_sum = start_{operation}")
-            kind = "to_wide" if operation in ("fold_add", "fold_mul") else "to_value"
-            self._loop(value, self._fold(f"{name}_sum", operation, kind, [f"out{i}[at + k]" for i in kept]))
-            add(f"        {name} = to_value({name}_sum)")
+            work = []
+            for fold in folds:
+                start, step = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
+                add(f"        {fold[1]}_sum = {start}")
+                work.append(step)
+            self._loop(work)
+            for _, name, operation, *_ in folds:
+                add(f"        {name} = {'' if operation == 'first' else 'to_value'}({name}_sum)")
+        each = [(result, f"out{i}[at + k] = {{}}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)]
         for i, result in enumerate(self.rows.results):
-            if self.rows.per_element(result):
-                self._loop(result, f"out{i}[at + k] = {{}}")
-            else:
+            if not self.rows.per_element(result):
                 add(f"        out{i}[i] = {ast.unparse(result)}")
+        self._loop(each)
 
-    def _loop(self, expression: ast.expr, store: str) -> None:
-        add = self.lines.append
-        add("        for r in range(r1):")
-        add("            at = base + r * b_size * r2")
-        add("            for k in range(r2):")
-        self._element(" " * 16, expression, store, "at + k", "r * r2 + k", "i")
+    def _loop(self, work: Sequence[tuple[ast.expr, str]]) -> None:
+        if work:
+            self.lines += ["        for r in range(r1):", "            at = base + r * b_size * r2", "            for k in range(r2):"]
+            self._elements(" " * 16, work, "at + k", "r * r2 + k", "i")
 
     def _columns(self) -> None:
         """A tile of rows (a, b..b+tile): values of the rows are kept in scratch, one array for each name."""
         add = self.lines.append
-        variables = [stage[1] for stage in self.rows.stages]
-        for i, (kind, name, *_) in enumerate(self.rows.stages):
-            operation = self.rows.stages[i][2] if kind == "fold" else ""
-            add(f"    all_{name} = pointer(scratch + {8 * TILE * i}, {'int64' if operation == 'first' or kind == 'check' else 'to_value'})")
-            if operation in ("fold_add", "fold_mul"):
-                add(f"    sum_{name} = pointer(scratch + {8 * TILE * (len(variables) + i)}, to_wide)")
+        for i, stage in enumerate(self.rows.stages):
+            operation = stage[2] if stage[0] == "fold" else ""
+            kind = "int64" if operation == "first" or stage[0] == "check" else "to_value"
+            add(f"    all_{stage[1]} = pointer(scratch + {8 * TILE * i}, {kind})")
+            if operation in SUMS:
+                add(f"    sum_{stage[1]} = pointer(scratch + {8 * TILE * (len(self.rows.stages) + i)}, to_wide)")
         add("    i = begin")
         add("    while i < end:")
         add("        a = i // b_size")
@@ -262,39 +283,48 @@ class _Writer:
         add("        tile = most if tile > most else tile")
         add("        base = a * r1 * b_size + i - a * b_size")
         known: list[str] = []
-        for stage in self.rows.stages:
-            if stage[0] != "fold":
-                kind, name, value = stage
+        for values, folds in self.rows.passes():
+            for kind, name, value in values:
                 add("        for t in range(tile):")
                 self._row_values(value, known)
                 add(f"            all_{name}[t] = {_VALUE[kind].format(ast.unparse(value))}")
                 known.append(name)
-                continue
-            _, name, operation, value, *kept = stage
-            wide = operation in ("fold_add", "fold_mul")
-            store = f"sum_{name}[t]" if wide else f"all_{name}[t]"
-            add("        for t in range(tile):")
-            add(f"            {store} = {'r1' if operation == 'first' else 'start_' + operation}")
-            if operation == "first":
-                self._tile_loop(value, f"{store} = r if {store} == r1 and ({{}}) else {store}", known)
-            else:
-                kind = "to_wide" if wide else "to_value"
-                self._tile_loop(value, self._fold(store, operation, kind, [f"out{i}[at + t]" for i in kept]), known)
-            if wide:
+            work = []
+            for fold in folds:
+                total = f"{'sum' if fold[2] in SUMS else 'all'}_{fold[1]}[t]"
+                start, step = self._fold(fold, total, "r1", "r", "at + t")
                 add("        for t in range(tile):")
-                add(f"            all_{name}[t] = to_value(sum_{name}[t])")
-            known.append(name)
+                add(f"            {total} = {start}")
+                work.append(step)
+            self._tile_loop(work, known)
+            for _, name, operation, *_ in folds:
+                if operation in SUMS:
+                    add("        for t in range(tile):")
+                    add(f"            all_{name}[t] = to_value(sum_{name}[t])")
+                known.append(name)
         for i, result in enumerate(self.rows.results):
-            if self.rows.per_element(result):
-                self._tile_loop(result, f"out{i}[at + t] = {{}}", known)
-                continue
-            add("        for t in range(tile):")
-            self._row_values(result, known)
-            add(f"            out{i}[i + t] = {ast.unparse(result)}")
+            if not self.rows.per_element(result):
+                add("        for t in range(tile):")
+                self._row_values(result, known)
+                add(f"            out{i}[i + t] = {ast.unparse(result)}")
+        each = [(result, f"out{i}[at + t] = {{}}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)]
+        self._tile_loop(each, known)
         add("        i += tile")
 
+    def _tile_loop(self, work: Sequence[tuple[ast.expr, str]], known: Sequence[str]) -> None:
+        if not work:
+            return
+        self.lines += ["        for r in range(r1):", "            at = base + r * b_size"]
+        used = _names_in(expression for expression, _ in work)
+        for name in self.per_place:
+            if name in used:
+                self.lines.append(f"            {name} = {self._read(name, 'r')}")  # here, or the compiler reads it again after each store
+        self.lines.append("            for t in range(tile):")
+        self.lines += [f"                {name} = all_{name}[t]" for name in known if name in used]
+        self._elements(" " * 16, work, "at + t", "r", "i + t")
+
     def _row_values(self, expression: ast.expr, known: Sequence[str]) -> None:
-        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+        used = _names_in([expression])
         for name in known:
             if name in used:
                 self.lines.append(f"{' ' * 12}{name} = all_{name}[t]")
@@ -302,13 +332,6 @@ class _Writer:
             if name in used:
                 self.lines.append(f"{' ' * 12}{name} = {self._read(name, 'i + t')}")
 
-    def _tile_loop(self, expression: ast.expr, store: str, known: Sequence[str]) -> None:
-        add = self.lines.append
-        add("        for r in range(r1):")
-        add("            at = base + r * b_size")
-        add("            for t in range(tile):")
-        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-        for name in known:
-            if name in used:
-                add(f"                {name} = all_{name}[t]")
-        self._element(" " * 16, expression, store, "at + t", "r", "i + t")
+
+def _names_in(expressions: Iterable[ast.expr]) -> set[str]:
+    return {node.id for expression in expressions for node in ast.walk(expression) if isinstance(node, ast.Name)}

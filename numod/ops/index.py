@@ -269,6 +269,47 @@ def index_along(a, k, b, indices, size):
     return (a * size + i) * indices.shape[2] + b
 
 
+def _take_along_infer(x: Spec, indices: Spec, *, axis: int) -> Spec:
+    _check_indices("take_along", indices)
+    _check_axis("take_along", x.shape, axis)
+    wanted = resized(x.shape, axis, indices.shape[axis] if indices.ndim == x.ndim else 0)
+    check(indices.shape == wanted, "take_along: index must have shape {} but for axis {}, got {}", x.shape, axis, indices.shape)
+    return x.like(indices.shape)
+
+
+def _take_along_sample(draw):
+    shape = draw.shape(min_rank=1)
+    axis = draw.integer(0, len(shape) - 1)
+    size = max(shape[axis], 1)
+    shape = resized(shape, axis, size)
+    return (draw.array(shape), draw.indices(resized(shape, axis, draw.integer(0, 4)), size) - (size if draw.boolean() else 0)), {
+        "axis": axis
+    }
+
+
+def _take_along_gradient(g, indices, x_spec, axis):
+    places = index_along(indices, axis=axis, size=x_spec.shape[axis])
+    flat = add_at(reshape(g, shape=(g.size,)), reshape(places, shape=(g.size,)), axis=0, size=math.prod(x_spec.shape))
+    return reshape(flat, shape=x_spec.shape)
+
+
+@gather(
+    takes_complex=True,
+    inputs=("x", "indices"),
+    attrs={"axis": 0},
+    infer=_take_along_infer,
+    see=lambda specs, attrs, out: ([around(spec.shape, attrs["axis"]) for spec in specs], around(out.shape, attrs["axis"]), ()),
+    vjp={"x": _take_along_gradient},
+    ref=lambda x, indices, axis: np.take_along_axis(x, indices, axis),
+    sample=_take_along_sample,
+    errors=(_out_of_range([1.0, 2.0], [3], axis=0),),
+)
+def take_along(a, k, b, x, indices):
+    """The element of ``x`` that ``indices`` selects along an axis, at each place of the other axes."""
+    i = checked(wrap(indices[a, k, b], x.shape[1]), x.shape[1])
+    return x[a, i, b]
+
+
 def _one_hot_infer(indices: Spec, *, classes: int) -> Spec:
     _check_indices("one_hot", indices)
     check(classes >= 1, "one_hot: takes at least one class, got {}", classes)

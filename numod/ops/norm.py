@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -82,20 +83,21 @@ def _backward(memo, g, x, weight, out, axis, eps):
     return memo["gradients"]
 
 
-def _normalize_x(memo, g, x, weight, out, x_spec, axis, eps):
-    y, mean, var = g
+def of_statistics(direct, g, x, out, x_spec, axis):
+    """The gradient of the elements: ``direct`` (None: none), by way of the first result, and those by way of the rows' means and variances."""
+    parts = [] if direct is None else [direct]
+    _, mean, var = g
     count = math.prod(x_spec.shape[i] for i in axis)
-    parts = []
-    if y is not None:
-        parts.append(_backward(memo, g, x, weight, out, axis, eps)[0])
     if mean is not None:
         parts.append(spread(mean / count, x_spec, axis))
     if var is not None:
         parts.append(spread(var * (2 / count), x_spec, axis) * (x - spread(out[1], x_spec, axis)))
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+    return functools.reduce(add, parts)
+
+
+def _normalize_x(memo, g, x, weight, out, x_spec, axis, eps):
+    direct = None if g[0] is None else _backward(memo, g, x, weight, out, axis, eps)[0]
+    return of_statistics(direct, g, x, out, x_spec, axis)
 
 
 @rowwise(
@@ -140,7 +142,7 @@ def _spread(value, spec, axis):
     return reshape(value, shape=tuple(1 if i in axis else extent for i, extent in enumerate(spec.shape)))
 
 
-def _second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
+def second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
     """Gradients of all inputs of `normalize_gradient`, by name. ``a`` and ``b`` below are means of products with the deviations."""
     if memo:
         return memo
@@ -165,7 +167,7 @@ def _second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
 
 
 def _second(name: str):
-    return lambda memo, g, x, dy, mean, var, weight, x_spec, axis, eps: _second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[
+    return lambda memo, g, x, dy, mean, var, weight, x_spec, axis, eps: second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[
         name
     ]
 
