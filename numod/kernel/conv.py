@@ -24,11 +24,10 @@ from .correlation import (
     Source,
     correlation,
     describe_source,
-    divide,
     frame_step,
 )
 from .host import lanes_of, registers
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, divide
 
 SERIAL = 1 << 21  # multiplications below which a step is not worth sharing between threads
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache

@@ -14,9 +14,9 @@ from itertools import product
 from math import inf, prod
 from struct import pack
 
-from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, divide, frame_step
+from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, frame_step
 from .gemm import ROWS, column_vectors
-from .program import Kernel, Ref, Step
+from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache

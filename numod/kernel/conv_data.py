@@ -12,9 +12,9 @@ from math import gcd, prod
 
 from . import conv_columns
 from .conv import choose_tile, steps
-from .correlation import COLUMNS, LINE, SIZE, Correlation, correlation, divide
+from .correlation import COLUMNS, LINE, SIZE, Correlation, correlation
 from .host import lanes_of
-from .program import Kernel, Program, Ref, Step, Word
+from .program import Kernel, Program, Ref, Step, Word, divide
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,10 @@ from .correlation import (
     Source,
     correlation,
     describe_source,
-    divide,
     frame_step,
 )
 from .host import lanes_of, registers
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, divide
 
 VECTORS = 96  # a tile should add up at least this many vectors before it sums over their lanes
 

@@ -14,9 +14,9 @@ from math import prod
 from struct import pack
 
 from .conv_columns import SERIAL, step_cycles
-from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, divide, frame_step
+from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, frame_step
 from .gemm import ROWS, column_vectors
-from .program import Kernel, Program, Ref, Step, Word
+from .program import Kernel, Program, Ref, Step, Word, divide
 
 PLACES = 512  # of a chunk: its part of a panel (128 KiB) stays in the second-level cache
 FRAMES = 1 << 20  # bytes of padded images and of panels that are made before they are used, to find them in the second-level cache

@@ -12,7 +12,7 @@ from .. import config
 from ..spec import Spec, c_strides
 from .elementwise import collapse
 from .host import vector_bytes
-from .program import Kernel, Ref, Step, Word
+from .program import Kernel, Ref, Step, Word, divide
 
 REALS = {4: "float32", 8: "float64"}  # what moves values of so many bytes, be they floats or not
 GRAIN = 32768  # elements worth handing to another thread
@@ -32,8 +32,8 @@ def step(spec: Spec, source: Ref, target: Ref, width: int | None = None) -> Step
     outer = [axis for axis in range(last) if axis != row]
     block = max(1, GRAIN // extents[last])
     if transposed:
-        block = -(-block // lanes) * lanes
-    blocks = -(-extents[row] // block)
+        block = divide(block, lanes) * lanes
+    blocks = divide(extents[row], block)
     walk = [value for axis in outer for value in (extents[axis], strides[axis] * size, packed[axis] * size)]
     words: tuple[Word, ...] = (
         *(source, target, extents[row], extents[last], strides[row] * size, strides[last] * size, packed[row] * size, block),

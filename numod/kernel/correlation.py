@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .program import Kernel, Ref, Step, Word
+from .program import Kernel, Ref, Step, Word, divide
 
 SIZE = 4  # bytes of a float32
 LINE = 64  # bytes of a cache line
@@ -39,11 +39,6 @@ class Correlation:
     def frame(self) -> Axes:
         """What the taps of all outputs reach over."""
         return tuple((o - 1) * s + (t - 1) * d + 1 for o, s, t, d in zip(self.out, self.stride, self.taps, self.dilation, strict=True))
-
-
-def divide(count: int, by: int) -> int:
-    """Rounded up."""
-    return -(-count // by)
 
 
 def _axes(values: tuple[int, ...], missing: int) -> Axes:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..spec import Spec
 from . import elementwise
 from .host import lanes_of, registers
-from .program import Kernel, Program, Ref, Step, Word
+from .program import Kernel, Program, Ref, Step, Word, divide
 
 ROWS = 6  # of a register tile
 DEPTH = 384  # of a chunk: a panel of B stays in the second-level cache, beside a block's part of A
@@ -27,10 +27,6 @@ DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # repacking pays from about 160^3
 SIZES = {"float32": 4, "float64": 8}
-
-
-def _divide(count: int, by: int) -> int:
-    return -(-count // by)
 
 
 def column_vectors(lanes: int, real: str) -> int:
@@ -45,14 +41,14 @@ def dot_columns(lanes: int, real: str) -> int:
 
 def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
     """Rows and columns of a block: enough blocks, and as little as possible read again for each of them."""
-    wanted = _divide(max(1, min(TASKS, batch * m * n * k // TASK_WORK)), batch)
-    tiles, panels, fewest = _divide(m, ROWS), _divide(n, panel), _divide(m, BLOCK_ROWS)
+    wanted = divide(max(1, min(TASKS, batch * m * n * k // TASK_WORK)), batch)
+    tiles, panels, fewest = divide(m, ROWS), divide(n, panel), divide(m, BLOCK_ROWS)
     best = (inf, inf, 0, 0)
     for rows in range(fewest, max(fewest, min(tiles, wanted)) + 1):
-        columns = min(panels, _divide(wanted, rows))
+        columns = min(panels, divide(wanted, rows))
         best = min(best, (max(0, wanted - rows * columns), rows * n + columns * m, rows, columns))
     _, _, rows, columns = best
-    return _divide(m, tiles) * _divide(tiles, rows), n if columns == 1 else _divide(panels, columns) * panel
+    return divide(m, tiles) * divide(tiles, rows), n if columns == 1 else divide(panels, columns) * panel
 
 
 class Matrices(NamedTuple):
@@ -121,7 +117,7 @@ def program(
     b_words = (b.row * size, panel * size, b.batch[0] * size, b.batch[1] * size)
     if b.column != 1 or (large and m > ROWS):
         outer, inner = batch if any(b.batch) else (1, 1)
-        panels = _divide(n, panel)
+        panels = divide(n, panel)
         matrix = panels * panel * k * size
         workspace = outer * inner * matrix
         words: tuple[Word, ...] = (
@@ -141,10 +137,10 @@ def program(
         b_words = (panel * size, panel * k * size, *((inner * matrix, matrix) if any(b.batch) else (0, 0)))
     count = batch[0] * batch[1]
     row_block, column_block = _blocks(count, m, n, k, panel)
-    depth = min(k, _divide(k, _divide(k, DEPTH)))
+    depth = min(k, divide(k, divide(k, DEPTH)))
     pack_row = scratch = 0
     if large and min(column_block, n) > (4 if a.column == 1 else 1) * panel:
-        pack_row = (_divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
+        pack_row = (divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
         scratch = row_block * pack_row
     words = (
         *(a_ref, b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
@@ -154,7 +150,7 @@ def program(
         *(row_block, column_block, depth),
         pack_row,
     )
-    blocks = count * _divide(m, row_block) * _divide(n, column_block)
+    blocks = count * divide(m, row_block) * divide(n, column_block)
     multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
     steps.append(Step(multiply, blocks, words, 1, scratch))
     return Program((count * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
@@ -163,11 +159,11 @@ def program(
 def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref, b_ref: Ref, bias: bool, real: str, lanes: int) -> Program:
     """The product of few rows m with matrices whose columns are contiguous."""
     size, columns, count = SIZES[real], dot_columns(lanes, real), batch[0] * batch[1]
-    blocks = max(1, min(_divide(TASKS, count), count * m * n * k // TASK_WORK))
-    column_block = _divide(_divide(n, blocks), columns) * columns
+    blocks = max(1, min(divide(TASKS, count), count * m * n * k // TASK_WORK))
+    column_block = divide(divide(n, blocks), columns) * columns
     start = Ref("in", 2) if bias else bytes(columns * size)
     strides = (a.row, *a.batch, b.column, *b.batch)
     words = (a_ref, b_ref, Ref("out"), start, int(bias), m, n, k, batch[1], *(stride * size for stride in strides), column_block)
     kernel = Kernel(("gemm_dot", lanes, real), "numod.kernel.gemm_simd:dot")
-    step = Step(kernel, count * _divide(n, column_block), words, max(1, TASK_WORK // (m * column_block * k)))
+    step = Step(kernel, count * divide(n, column_block), words, max(1, TASK_WORK // (m * column_block * k)))
     return Program((count * m * n * size,), 3 if bias else 2, (step,))

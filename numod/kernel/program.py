@@ -60,3 +60,8 @@ class Program:
     steps: tuple[Step, ...]
     workspace: int = 0  # bytes shared by the steps, addressed with Ref("tmp", 0, offset)
     strided: tuple[int, ...] = ()  # inputs that are read with the strides they have, where a fast twin reads others in C order
+
+
+def divide(count: int, by: int) -> int:
+    """Rounded up: how many pieces of ``by`` make ``count``."""
+    return -(-count // by)
