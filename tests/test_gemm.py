@@ -11,7 +11,8 @@ from numod.tensor import Tensor
 
 BYTES = [width for width in (64, 32, 16) if width <= vector_bytes()]
 SIDES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 50, 64, 70, 290)
-LIMITS = {name: getattr(gemm, name) for name in ("PACK_WORK", "DEPTH", "BLOCK_ROWS", "TASK_WORK")}
+FEW = {"PACK_WORK": 1000, "PACK_ROWS": 6, "LONG_ROW": 64, "SHALLOW": 5, "DEPTH": 11, "BLOCK_ROWS": 20, "TASK_WORK": 1000}
+LIMITS = {name: getattr(gemm, name) for name in FEW}
 TOLERANCE = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 
@@ -52,7 +53,7 @@ def test_random_products(real, width, monkeypatch):
     random = np.random.default_rng(width)
     for _ in range(60):
         # Small products meet what is there for large ones: B in panels, copies of A, a depth that is cut, blocks of C.
-        for name, few in {"PACK_WORK": 1000, "DEPTH": 11, "BLOCK_ROWS": 20, "TASK_WORK": 1000}.items():
+        for name, few in FEW.items():
             monkeypatch.setattr(gemm, name, int(random.choice((LIMITS[name], few))))
         m, n, k = (int(side) for side in random.choice(SIDES, 3))
         batch, shared = int(random.choice((1, 1, 2, 5))), str(random.choice(("", "a", "b")))

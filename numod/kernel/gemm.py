@@ -25,7 +25,9 @@ TASKS = 16  # aim for at least this many blocks, so that threads end together ..
 TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
-PACK_WORK = 1 << 22  # repacking pays from about 160^3
+PACK_WORK = 1 << 22  # repacking B pays from about 160^3 ...
+PACK_ROWS = 128  # ... and for more rows of C than this
+LONG_ROW, SHALLOW = 4096, 64  # rows of B this long lie on pages of their own: where they are read in place, so many at a time
 SIZES = {"float32": 4, "float64": 8}
 
 
@@ -115,7 +117,7 @@ def program(
     large = m * n * k >= PACK_WORK
     steps, workspace, b_source = [], 0, b_ref
     b_words = (b.row * size, panel * size, b.batch[0] * size, b.batch[1] * size)
-    if b.column != 1 or (large and m > ROWS):
+    if b.column != 1 or (large and m > PACK_ROWS):
         outer, inner = batch if any(b.batch) else (1, 1)
         panels = divide(n, panel)
         matrix = panels * panel * k * size
@@ -137,7 +139,8 @@ def program(
         b_words = (panel * size, panel * k * size, *((inner * matrix, matrix) if any(b.batch) else (0, 0)))
     count = batch[0] * batch[1]
     row_block, column_block = _blocks(count, m, n, k, panel)
-    depth = min(k, divide(k, divide(k, DEPTH)))
+    deepest = SHALLOW if b_source is b_ref and b.row * size >= LONG_ROW else DEPTH
+    depth = divide(k, divide(k, deepest))
     pack_row = scratch = 0
     if large and min(column_block, n) > (4 if a.column == 1 else 1) * panel:
         pack_row = (divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
