@@ -30,6 +30,7 @@ from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step, divide
 
 VECTORS = 96  # a tile should add up at least this many vectors before it sums over their lanes
+CACHE, STREAMED = 1 << 20, 10  # bytes of blocks of images that stay in the second-level cache, and a cycle that come from beyond it
 
 
 def _tile(outputs: int, columns: int, lanes: int) -> tuple[int, int, float]:
@@ -49,12 +50,18 @@ def _tile(outputs: int, columns: int, lanes: int) -> tuple[int, int, float]:
     return best
 
 
-def _mode(c: Correlation, lanes: int, cycles: float) -> int:
+def _mode(c: Correlation, lanes: int, rows: int, taps: int, cycles: float) -> int:
     """The way that takes the fewest cycles, about."""
-    moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
+    values = prod(c.size) * c.inputs + prod(c.out) * c.outputs  # of an image
+    tiles, channels = divide(c.outputs, rows) * divide(c.inputs * prod(c.taps), taps), divide(taps, prod(c.taps))
+    read = tiles * (rows * prod(c.out) + channels * prod(c.size)) * SIZE / STREAMED  # cycles, if each tile gets them from beyond the cache
+    by_row = (1.2 if c.inputs < 8 else 2.0) * c.out[0] * c.out[1] * divide(c.out[2], lanes) * cycles
+    if c.inputs * prod(c.size) * SIZE > CACHE:
+        by_row = max(by_row, read)
+    by_image = 1.2 * prod(c.out) * cycles + (20.0 * values + lanes * read if lanes * values * SIZE > CACHE else 6.0 * values)
     ways = {
-        BY_ROW: (1.2 if c.inputs < 8 else 2.0) * c.images * c.groups * c.out[0] * c.out[1] * divide(c.out[2], lanes) * cycles,
-        BY_IMAGE: divide(c.images, lanes) * c.groups * (1.2 * prod(c.out) * cycles + moved),
+        BY_ROW: c.images * c.groups * by_row,
+        BY_IMAGE: divide(c.images, lanes) * c.groups * by_image,
         COLUMNS: conv_weight_columns.cycles(c, lanes),
     }
     return min(ways, key=lambda mode: ways[mode])
@@ -77,7 +84,7 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
     lanes = lanes or lanes_of(SIZE)
     columns = c.inputs * prod(c.taps)
     rows, taps, cycles = _tile(c.outputs, columns, lanes)
-    mode = _mode(c, lanes, cycles) if mode is None else mode
+    mode = _mode(c, lanes, rows, taps, cycles) if mode is None else mode
     if mode == COLUMNS:
         return conv_weight_columns.program(c, lanes)
     by_image = mode == BY_IMAGE
