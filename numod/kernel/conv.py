@@ -33,6 +33,7 @@ SERIAL = 1 << 21  # multiplications below which a step is not worth sharing betw
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
 CACHE = 5 << 18  # bytes of the second-level cache
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
+TAP_CYCLES, TILE_CYCLES, FRAME_ROW = 8, 25, 15  # that it takes to go to the next tap, to begin and end a tile, and to pad a row
 CHUNK = 32  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output place and their number
 TAP = 16  # of a tap's record: byte offsets of its source and of its weights
 
@@ -48,14 +49,15 @@ class Tile:
     cycles: float  # about, of the whole correlation, with what moves the images and the weights
 
 
-def _tiles(lanes: int, outputs: int, vectors: int):
+def _tiles(c: Correlation, lanes: int, vectors: int):
     """Register tiles (rows, places) with their cost for one tap of one input channel over all outputs, in cycles."""
+    once = TAP_CYCLES / c.inputs + TILE_CYCLES / (c.inputs * prod(c.taps))
     limits = {1: 12, 2: 14, 3: 9, 4: 6} if registers(lanes * SIZE) == 32 else {1: 12, 2: 6, 3: 4, 4: 2}
     for places, limit in limits.items():
-        tiles = divide(outputs, limit)
-        rows = divide(outputs, tiles)
+        tiles = divide(c.outputs, limit)
+        rows = divide(c.outputs, tiles)
         # Two FMAs a cycle; one broadcast a cycle in practice; a sum can be added to every 4 cycles.
-        step = max(rows * places * 0.5 + 0.1 * rows, rows * 1.0, 4.0) + 0.5
+        step = max(rows * places * 0.5 + 0.1 * rows, rows * 1.0, 4.0) + 0.5 + once
         yield rows, places, tiles * divide(vectors, places) * step
 
 
@@ -66,14 +68,16 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
     if mode != BY_IMAGE:
         vectors = c.out[0] * c.out[1] * divide(c.out[2], lanes)
         passes = 1.25 * c.images * c.groups * c.inputs * prod(c.taps)  # rows end in the middle of vectors and of cache lines
-        for rows, places, cycles in _tiles(lanes, c.outputs, vectors):
-            found.append(Tile(BY_ROW, lanes, rows, places, passes * cycles + packed))
+        framed = FRAME_ROW * c.images * c.groups * c.inputs * c.frame[0] * c.frame[1] if c.frame != c.size else 0
+        for rows, places, cycles in _tiles(c, lanes, vectors):
+            found.append(Tile(BY_ROW, lanes, rows, places, passes * cycles + packed + framed))
     if mode != BY_ROW:
         blocks = divide(c.images, lanes)
         seen = prod(sum(last - first for first, last in axis) / len(axis) for axis in _taps_seen(c, BY_IMAGE))
-        moved = 6.0 * (prod(c.size) * c.inputs + prod(c.out) * c.outputs)
+        values = prod(c.size) * c.inputs + prod(c.out) * c.outputs
+        moved = values * (20.0 if c.groups * values * lanes * SIZE > CACHE else 6.0)
         far = 1.6 if prod(c.frame) * c.inputs * lanes * SIZE > CACHE else 1.0
-        for rows, places, cycles in _tiles(lanes, c.outputs, prod(c.out)):
+        for rows, places, cycles in _tiles(c, lanes, prod(c.out)):
             products = far * blocks * c.groups * (cycles * seen * c.inputs + moved)
             found.append(Tile(BY_IMAGE, lanes, rows, places, products + packed))
     return min(found, key=lambda tile: tile.cycles)

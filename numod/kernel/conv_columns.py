@@ -23,7 +23,7 @@ PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the sec
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
 CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
-GATHERING = 3.0  # cycles to gather a vector
+GATHERING, BEGIN = 3.0, 1000  # cycles to gather a vector, and to begin with a group of an image
 FRAMES = 1 << 20  # bytes of padded images made before they are used, to find them in the second-level cache
 PANEL, GATHER, SEGMENT, CHUNK = 40, 24, 24, 24  # bytes of a record: see `Places` and `WeightRows.depth`
 
@@ -172,7 +172,7 @@ def cycles(c: Correlation, lanes: int, transposed: bool) -> float:
     weights = c.groups * c.outputs * depth
     products = c.groups * divide(c.outputs, ROWS) * depth * step_cycles(vectors, lanes)
     gathered = c.groups * depth * vectors * GATHERING
-    framed = c.images * c.groups * c.inputs * prod(c.frame) / 2
+    framed = c.images * c.groups * (BEGIN + c.inputs * prod(c.frame) / 2)
     return products + gathered + framed + weights * (2.0 if transposed else 0.25)
 
 
