@@ -34,7 +34,7 @@ from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from . import data, hub, utils
+    from . import data, hub, quantization, utils
 
 tensor = Tensor
 __version__ = "0.1.0"
@@ -68,6 +68,7 @@ __all__ = [
     "logger",
     "module",
     "optimizer",
+    "quantization",
     "random",
     "reset_max_memory_stats",
     "save",
@@ -81,7 +82,7 @@ __all__ = [
 ]
 
 # What these import (sockets, processes, XML) would be a fifth of the time that `import numod` takes.
-_ON_FIRST_USE = {"data", "hub", "utils"}
+_ON_FIRST_USE = {"data", "hub", "quantization", "utils"}
 
 
 def __getattr__(name: str) -> Any:

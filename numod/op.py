@@ -22,6 +22,9 @@ watch: Callable[[Op, tuple, Plan], None] | None = None  # while a profile is mad
 _GIVEN = {"g", "out", "out_spec", "index", "inputs", "memo"}  # what a gradient rule may ask for beside the op's arguments
 
 
+_CHOOSING = ("max_pool2d", "relu")
+
+
 @dataclass(slots=True)
 class Plan:
     """How to run an op on inputs with given Specs.
@@ -31,6 +34,7 @@ class Plan:
     run:     input buffers -> output buffer, a tuple of them if there are several, None if a kernel found an error.
     convert: what must be done to the inputs first (casts), as ``convert(inputs) -> inputs``; then nothing else is set.
     differentiable: whether a gradient can flow through it at all.
+    quantized: whether its result, of integers of 8 bits, is quantized as its first input is: the op moves elements or chooses among them.
     recipes: what the tape keeps, for each set of inputs that gradients flow to (as a bit mask); see `_recipe`.
     """
 
@@ -39,6 +43,7 @@ class Plan:
     inputs: tuple[Spec, ...] = ()
     convert: Callable[[Sequence[Tensor]], Sequence[Tensor]] | None = None
     differentiable: bool = False
+    quantized: bool = False
     recipes: dict[int, tuple] = field(default_factory=dict)
 
 
@@ -68,6 +73,7 @@ class Op:
     kinks:  inputs at which no gradient is checked
     errors: calls that must be refused
     function: for a composite, which has no kernel: what is called instead of `apply`
+    straight_through: whether the gradient is not that of the values but of ``ref`` at complex numbers, which it rounds in their real part
     form:   the decorator that made it ("elementwise", "rowwise", ...), or "cast"; the proof asks more of some forms than of others
     """
 
@@ -85,6 +91,7 @@ class Op:
     kinks: tuple[float, ...] = ()
     errors: tuple = ()
     variadic: bool = False
+    straight_through: bool = False
     form: str = ""
 
     def __post_init__(self):
@@ -171,10 +178,14 @@ def apply(op: Op, inputs: Sequence[Tensor], attrs: tuple = ()):
         out._node = out._grad = None
         out._index = 0
         out._name = ""
-        if tapes.active and plan.differentiable:
+        if plan.quantized:
+            _keep_qparams(inputs[0], (out,))
+        elif tapes.active and plan.differentiable:
             _record(op, plan, inputs, attrs, (out,))
         return out
     outs = tuple(Tensor._make(buffer, spec) for buffer, spec in zip(made, plan.outputs, strict=True))
+    if plan.quantized:
+        _keep_qparams(inputs[0], outs)
     if tapes.active and plan.differentiable:
         _record(op, plan, inputs, attrs, outs)
     return outs
@@ -200,12 +211,27 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
             plan = _choose(op, specs, named, outputs)
     plan.inputs = specs
     plan.differentiable = bool(op.vjp) and any(spec.is_float or spec.dtype == complex64 for spec in plan.outputs)
+    plan.quantized = _keeps(op, plan)
     if len(op.plans) >= _LIMIT:
         op.plans.clear()
     op.plans[key] = plan
     if watch is not None:
         watch(op, attrs, plan)
     return plan
+
+
+def _keeps(op: Op, plan: Plan) -> bool:
+    """See `Plan.quantized`. What is negative is below the zero point in int8 only, which has none."""
+    names = {spec.dtype.name for spec in (*plan.inputs, *plan.outputs)}
+    return (names == {"int8"} and (op.form == "view" or op.name in _CHOOSING)) or (
+        names == {"uint8"} and (op.form == "view" or op.name == "max_pool2d")
+    )
+
+
+def _keep_qparams(source: Tensor, outs: Sequence[Tensor]) -> None:
+    if "_qparams" in source.__dict__:
+        for out in outs:
+            out.qparams.update(source.qparams)
 
 
 def _choose(op: Op, specs: tuple[Spec, ...], named: dict[str, Any], outputs: tuple[Spec, ...]) -> Plan:

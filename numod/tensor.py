@@ -16,6 +16,7 @@ import numpy as np
 from . import dtype as dtypes
 from .device import Device, as_device
 from .kernel import capsules, memory
+from .qparams import QParams, QuantMode
 from .spec import Spec
 
 _new = object.__new__
@@ -130,6 +131,14 @@ class Tensor:
     def mT(self) -> Tensor:
         """With its last two axes exchanged."""
         return self.transpose(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+
+    @property
+    def qparams(self) -> QParams:
+        """How the elements are quantized. It begins without dtype and scale, and is changed by its `update`."""
+        found = self.__dict__.get("_qparams")
+        if found is None:
+            found = self.__dict__["_qparams"] = QParams(QuantMode.SYMMERTIC, None, None, None)
+        return found
 
     @property
     def name(self) -> str:
@@ -306,15 +315,17 @@ class Tensor:
         return memory.to_numpy(self._buffer, self._spec).__dlpack_device__()
 
     def __deepcopy__(self, memo) -> Tensor:
-        copy = type(self)._make(self._buffer, self._spec)
-        memo[id(self)] = copy
+        copy = memo[id(self)] = self.__copy__()
         return copy
 
     def __copy__(self) -> Tensor:
-        return type(self)._make(self._buffer, self._spec)
+        copy = type(self)._make(self._buffer, self._spec)
+        if "_qparams" in self.__dict__:
+            copy.qparams.update(self.qparams)
+        return copy
 
     def __reduce__(self):
-        return _restore, (type(self), self.numpy().copy(), str(self.device))
+        return _restore, (type(self), self.numpy().copy(), str(self.device), self.__dict__.get("_qparams"))
 
     def __repr__(self) -> str:
         array = self.numpy()
@@ -345,8 +356,11 @@ class ElementCountError(ValueError, AssertionError):
     """A conversion to a Python scalar of a tensor that has not one element. (MegEngine: AssertionError.)"""
 
 
-def _restore(kind: type, array: np.ndarray, device: str) -> Tensor:
-    return kind(array, dtype=array.dtype, device=device)
+def _restore(kind: type, array: np.ndarray, device: str, qparams: QParams | None = None) -> Tensor:
+    tensor = kind(array, dtype=array.dtype, device=device)
+    if qparams is not None:
+        tensor.qparams.update(qparams)
+    return tensor
 
 
 def as_array(data, dtype=None) -> np.ndarray:

@@ -14,9 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent / "megengine"))
 signatures = importlib.import_module("signatures")
 
 # Modules that are not there yet. When one comes, take it from this list: its names are compared then.
-NOT_THERE_YET = "amp distributed functional.distributed jit module.qat module.quantized quantization quantization.* traced_module".split()
+NOT_THERE_YET = "amp distributed functional.distributed jit traced_module".split()
 
 # What differs on purpose: the namespace, names, and why.
+WALKS = "buffers children modules named_buffers named_children named_modules named_parameters named_tensors parameters tensors"
 DIFFERENT = [
     ("", "load", "code in pickles is never run, so there is no pickle module to choose"),
     ("", "save", "it writes safetensors files, not pickles"),
@@ -27,6 +28,11 @@ DIFFERENT = [
     ("module", "Conv1d.get_pad_witdth Conv2d.get_pad_witdth RegionRestrictedConv.get_pad_width", "how calc_conv pads, its own affair"),
     ("module", "RNN.* LSTM.*", "how a layer makes its cells and runs them, its own affair"),
     ("module", "Module.*", "`**kwargs` hands private switches from one walk to the other"),
+    *(
+        (namespace, " ".join(f"*.{walk}" for walk in WALKS.split()), "as in Module, which these classes repeat")
+        for namespace in ("module.qat", "module.quantized", "quantization", "quantization.*")
+    ),
+    ("module.q*", "Conv2d.get_pad_witdth", "how calc_conv pads, its own affair"),
     ("module", "Module.forward", "abstract: a subclass says what it takes"),
     ("autodiff", "Function.forward", "abstract: a subclass says what it takes, and there are no keyword arguments"),
     ("optimizer", "Optimizer.backward", "deprecated: it always fails, GradManager has it"),
@@ -42,7 +48,6 @@ DIFFERENT = [
     (":Tensor", "__getnewargs__ __setstate__", "pickled through __reduce__"),
     (":Tensor", "__trunc__", "always fails"),
     (":Tensor", "graph", "belongs to jit, which is not there yet"),
-    (":Tensor", "qparams", "belongs to quantization, which is not there yet"),
     ("utils.profiler", "Profiler.*", "where a profile is written, its own affair: it writes one format to one file"),
 ]
 

@@ -16,7 +16,7 @@ ROOT = Path(numod.__file__).parent
 # Rooms from the ground up; a file may import its own room and those on lines above.
 ROOMS = """
     errors files
-    config dtype device logger version
+    config dtype device logger version qparams
     spec
     kernel
     tensor threads
@@ -27,7 +27,8 @@ ROOMS = """
     random
     functional
     autodiff jit serialization
-    module optimizer quantization amp distributed traced_module
+    module optimizer amp distributed traced_module
+    quantization
     utils hub array_api
     data
     testing

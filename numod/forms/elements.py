@@ -26,6 +26,7 @@ def elementwise(
     domain: tuple[float, float] = (-4.0, 4.0),
     kinks: tuple[float, ...] = (),
     errors: tuple = (),
+    straight_through: bool = False,
     name: str | None = None,
 ) -> Callable[[Callable], Op]:
     """Declare an op that computes each element of the broadcast inputs from the elements at the same place.
@@ -37,6 +38,7 @@ def elementwise(
     gives: the dtype of the result: "same" as the operands', or a dtype name.
     masks: inputs that are bool and take no part in promotion.
     domain: the range of the values that the tests draw, unless ``sample`` says how to draw.
+    straight_through: whether the gradient skips rounding; ``ref`` then rounds complex numbers in their real part, and is no analytic function.
     """
 
     def declare(code: Callable) -> Op:
@@ -76,6 +78,7 @@ def elementwise(
             sample=sample or draw_sample,
             kinks=kinks,
             errors=errors,
+            straight_through=straight_through,
         )
 
     return declare

@@ -1,6 +1,6 @@
 """Functions on tensors, under MegEngine's names. Importing it gives Tensor its operators (`methods`)."""
 
-from ..ops import numbers, search  # noqa: F401 - so that the table is complete; they serve numod.array_api
+from ..ops import numbers, quantize, search  # noqa: F401 - so that the table is complete; they serve numod.array_api and numod.quantization
 from . import loss, methods, metric, nn, vision
 from .attention import multi_head_attention
 from .complex import complex, imag, polar, real

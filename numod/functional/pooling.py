@@ -9,6 +9,7 @@ from ..errors import check
 from ..op import apply
 from ..ops import pool as pool_ops, windows
 from ..tensor import Tensor
+from .quantization import on_levels
 from .sides import Sides, reshaped, sides_of
 from .tensor import as_shape, transpose
 
@@ -27,6 +28,7 @@ def max_pool2d(inp: Tensor, kernel_size: Sides, stride: Sides | None = None, pad
     return apply(pool_ops.max_pool2d, (inp,), _pool_attrs("max_pool2d", kernel_size, stride, padding))
 
 
+@on_levels
 def avg_pool2d(
     inp: Tensor, kernel_size: Sides, stride: Sides | None = None, padding: Sides = 0, mode: str = "average_count_exclude_padding"
 ) -> Tensor:
@@ -67,6 +69,7 @@ def adaptive_max_pool2d(inp: Tensor, oshp: int | Sequence[int] | Tensor) -> Tens
     return apply(pool_ops.max_pool2d, (inp,), _adaptive("adaptive_max_pool2d", inp, oshp))
 
 
+@on_levels
 def adaptive_avg_pool2d(inp: Tensor, oshp: int | Sequence[int] | Tensor) -> Tensor:
     """The mean of each of ``oshp`` windows that cover an image (N, C, H, W); they lie as in `adaptive_max_pool2d`.
 

@@ -19,6 +19,7 @@ from .color import cvt_color
 from .elemwise import abs
 from .gathering import cond_take
 from .pooling import avg_pool2d
+from .quantization import on_levels
 from .reduction import mean
 from .sorting import argsort
 from .tensor import as_shape, concat, pad
@@ -45,6 +46,7 @@ def _resized_sides(inp: Tensor, size, scale_factor) -> tuple[int, ...]:
     return sides
 
 
+@on_levels
 def interpolate(
     inp: Tensor,
     size: int | Sequence[int] | Tensor | None = None,

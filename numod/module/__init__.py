@@ -1,5 +1,8 @@
 """Layers, and `Module`, which they and all networks derive from."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import init
 from .activation import GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax
 from .attention import MultiHeadAttention
@@ -35,6 +38,9 @@ from .pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .sequential import Sequential
 from .windows import PixelShuffle, SlidingWindow, SlidingWindowTranspose
+
+if TYPE_CHECKING:
+    from . import qat, quantized
 
 __all__ = [
     "GELU",
@@ -96,4 +102,14 @@ __all__ = [
     "Softmax",
     "SyncBatchNorm",
     "init",
+    "qat",
+    "quantized",
 ]
+
+_ON_FIRST_USE = {"qat", "quantized"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f".{name}", __name__)

@@ -55,9 +55,12 @@ class BatchMatMulActivation(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The products, one for each sample."""
-        y = F.matmul(self.weight, x)
-        if self.bias is not None:
-            y = y + F.expand_dims(self.bias, 1)
+        return self._calc(x, self.weight, self.bias)
+
+    def _calc(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        y = F.matmul(weight, x)
+        if bias is not None:
+            y = y + F.expand_dims(bias, 1)
         return F.relu(y) if self.nonlinear_mode == "relu" else y
 
     def _module_info_string(self) -> str:

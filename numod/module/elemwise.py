@@ -40,6 +40,13 @@ _METHODS: dict[str, Callable] = {
 }
 
 
+def function_of(method: str) -> Callable:
+    """The function of that name; ValueError if there is none."""
+    if method.lower() not in _METHODS:
+        raise ValueError(f"Elemwise: method must be one of {', '.join(sorted(_METHODS))}, got {method!r}")
+    return _METHODS[method.lower()]
+
+
 class Elemwise(Module):
     """An elementwise function by name, so that quantization can replace it.
 
@@ -53,10 +60,9 @@ class Elemwise(Module):
 
     def __init__(self, method: str, name: str | None = None):
         super().__init__(name=name)
-        if method.lower() not in _METHODS:
-            raise ValueError(f"Elemwise: method must be one of {', '.join(sorted(_METHODS))}, got {method!r}")
+        function_of(method)  # refuses others
         self.method = method
 
     def forward(self, *inps: Tensor) -> Tensor:
         """The function of ``inps``."""
-        return _METHODS[self.method.lower()](*inps)
+        return function_of(self.method)(*inps)

@@ -66,6 +66,7 @@ class Module(ABC):
     """
 
     _flat_state: ClassVar[bool] = False  # its tensors have one axis in a state dict
+    _kind: ClassVar[str] = ""  # what stands before its name in the repr
     name: str | None
     training: bool
     quantize_disabled: bool
@@ -278,10 +279,11 @@ class Module(ABC):
         info = self._module_info_string()
         leaves = itertools.chain.from_iterable(itertools.starmap(_leaves, vars(self).items()))
         children = [f"({name}): {leaf!r}" for name, leaf in leaves if isinstance(leaf, Module)]
+        title = self._kind + type(self).__name__
         if not children and "\n" not in info:
-            return f"{type(self).__name__}({info})"
+            return f"{title}({info})"
         body = "\n".join([info, *children] if info else children).replace("\n", "\n  ")
-        return f"{type(self).__name__}(\n  {body}\n)"
+        return f"{title}(\n  {body}\n)"
 
 
 _STRUCTURES = (Module, Tensor, list, tuple, dict)

@@ -74,7 +74,7 @@ def gradient(trial: Trial) -> None:
         every[at] = direction
     derivatives.agree(
         derivatives.dot(_arrays(found), directions),
-        lambda scale: derivatives.along(weighted, call.inputs, every, scale),
+        lambda scale: derivatives.along(weighted, call.inputs, every, scale, call.op.straight_through),
         derivatives.size(_arrays(found), directions),
         "the derivative along a direction, by the gradient rules and by the reference",
     )
