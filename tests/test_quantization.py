@@ -232,6 +232,11 @@ def test_moving_elements_keeps_how_they_are_quantized():
             assert function(x).qparams == qparams and function(x).dtype == x.dtype
             assert np.abs(to_numbers(function(x)).numpy() - function(numbers).numpy()).max() <= 0.0501
         assert (x + x).qparams.scale is None
+    far = to_integers(nm.Tensor([[[[-90.0, 90.0, -90.0, 90.0]]]]), Q.create_qparams(S, "qint8", nm.Tensor(0.7)))
+    wide = F.vision.interpolate(far, size=(1, 16), mode="bicubic")
+    assert wide.numpy().min() == -128 and wide.numpy().max() == 127  # beyond the range it is clipped
+    signs = np.sign(F.vision.interpolate(to_numbers(far), size=(1, 16), mode="bicubic").numpy())
+    assert np.all(np.sign(wide.numpy()) == signs)
     signed = to_integers(draw(5), Q.create_qparams(S, "qint8", nm.Tensor(0.1)))
     assert to_numbers(F.relu(signed)).tolist() == F.relu(to_numbers(signed)).tolist()
     assert F.relu(x).qparams.scale is None  # 0 is not the zero point

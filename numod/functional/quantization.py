@@ -13,7 +13,7 @@ from ..op import apply
 from ..ops import quantize as quantize_ops
 from ..qparams import QParams, QuantMode, create_qparams, quantized_meta
 from ..tensor import Tensor
-from .elemwise import round
+from .elemwise import clip, round
 
 _Function = TypeVar("_Function", bound=Callable)
 
@@ -72,7 +72,8 @@ def on_levels(function: _Function) -> _Function:
             return function(inp, *args, **kwargs)
         zero = beside(0.0, inp._spec) if qparams.zero_point is None else qparams.zero_point
         out = round(function(inp.astype("float32") - zero, *args, **kwargs)) + zero
-        result = out.astype(inp.dtype)
+        meta = quantized_meta(qparams.dtype_meta)  # type: ignore[arg-type]
+        result = clip(out, meta.qmin, meta.qmax).astype(inp.dtype)  # cubic interpolation goes beyond the values
         result.qparams.update(qparams)
         return result
 

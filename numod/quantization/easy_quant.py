@@ -69,7 +69,7 @@ def _search(observer: PassiveObserver, factors: np.ndarray, likeness: Callable[[
     """Leave the observer at the best multiple of its first scale; the first of equally good ones."""
     best, scale = -np.inf, observer.scale
     for factor in factors:
-        tried = observer.scale = Tensor(observer.orig_scale * factor, dtype="float32")
+        tried = observer.scale = Tensor(observer.orig_scale * factor, dtype="float32", device=scale.device)
         found = likeness()
         if found > best:
             best, scale = found, tried

@@ -171,7 +171,7 @@ class HistogramObserver(MinMaxObserver):
         if counts[0] == -1:
             raise ValueError("HistogramObserver: nothing was observed yet")
         low, high = best_range(counts, float(self.min_val), float(self.max_val), self.dst_nbins)
-        return self._fitting(Tensor(low, dtype="float32"), Tensor(high, dtype="float32"))
+        return self._fitting(*[Tensor(end, dtype="float32", device=self.min_val.device) for end in (low, high)])
 
     def sideeffect_forward(self, x_orig: Tensor) -> None:
         """Count the values of ``x_orig``."""
@@ -182,9 +182,8 @@ class HistogramObserver(MinMaxObserver):
             counts = np.histogram(values, self.bins, (low, high))[0]
         else:
             counts, low, high = extended(counts, float(self.min_val), float(self.max_val), values, self.upsample_rate)
-        self.histogram._reset(Tensor(counts, dtype="float32"))
-        self.min_val._reset(Tensor(low, dtype="float32"))
-        self.max_val._reset(Tensor(high, dtype="float32"))
+        for buffer, value in ((self.histogram, counts), (self.min_val, low), (self.max_val, high)):
+            buffer._reset(Tensor(value, dtype="float32", device=buffer.device))
 
     def forward(self, x_orig: Tensor) -> Tensor:
         """``x_orig``; when enabled, it is counted."""

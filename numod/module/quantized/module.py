@@ -60,15 +60,16 @@ class WithOutput(QuantizedModule):
         qparams = dtype if isinstance(dtype, QParams) else _described(dtype)
         quantized_dtype(qparams)  # refuses what no tensor can have
         self._act_meta = qparams.dtype_meta
-        self.act_scale = Tensor(qparams.scale.numpy())
+        self.act_scale = qparams.scale.detach()
         point = qparams.zero_point
-        self.act_zero_point = None if point is None else Tensor(point.numpy(), dtype="float32")
+        self.act_zero_point = None if point is None else point.detach().astype("float32")
 
     def _output(self) -> QParams:
         if self.act_scale is None:
             raise ValueError(f"{self._kind}{type(self).__name__}: the dtype of the result is not known; give dtype, or use from_qat_module")
         mode = QuantMode.SYMMERTIC if self.act_zero_point is None else QuantMode.ASYMMERTIC
-        return create_qparams(mode, self._act_meta, self.act_scale, self.act_zero_point)
+        point = self.act_zero_point  # results get tensors of their own: loading others here must not change what they are
+        return create_qparams(mode, self._act_meta, self.act_scale.detach(), None if point is None else point.detach())
 
     @property
     def output_dtype(self) -> np.dtype | None:
@@ -97,8 +98,8 @@ class WithWeight(WithOutput):
         if qparams.mode is not QuantMode.SYMMERTIC or qparams.dtype_meta.np_dtype_str != "int8":
             raise ValueError(f"{self._kind}{type(self).__name__}: weights are quantized symmetrically to signed dtypes, got {qparams}")
         self.weight = Parameter(to_integers(weight, qparams))
-        self.weight_scale = Tensor(qparams.scale.numpy())
-        self.bias = None if bias is None else Parameter(bias.numpy())
+        self.weight_scale = qparams.scale.detach()
+        self.bias = None if bias is None else Parameter(bias.detach())
 
     def _accumulate(self, inp: Tensor, multiply: Any, nonlinear_mode: str) -> Tensor:
         """``multiply(levels, weight)`` plus the bias in integers, an activation, and the result in its dtype.
@@ -118,7 +119,7 @@ class WithWeight(WithOutput):
             sums = F.maximum(sums, 0.0)
         qparams = self._output()
         meta: Any = qparams.dtype_meta
-        limits = [Tensor(x, dtype="float64") for x in (float(qparams.zero_point or 0), meta.qmin, meta.qmax)]
+        limits = [Tensor(x, dtype="float64", device=sums.device) for x in (float(qparams.zero_point or 0), meta.qmin, meta.qmax)]
         out = apply(quantize_steps, (sums, qparams.scale.astype("float64") / unit, *limits)).astype(meta.np_dtype_str)
         out.qparams.update(qparams)
         return out
