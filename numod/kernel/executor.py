@@ -13,7 +13,7 @@ from typing import Any
 from . import loader, runtime
 from .program import Kernel, Program, Ref
 
-MAX_WORDS, MAX_BUFFERS = 255, 120  # what the launcher keeps on its stack
+MAX_WORDS = 255  # what the launcher keeps on its stack
 GIL_WORK = 20_000  # items of a step's range from which the GIL is let go
 
 
@@ -23,8 +23,6 @@ def _align(size: int) -> int:
 
 def pack(program: Program) -> runtime.Buffer:
     """The launcher's block for ``program``; compiles what is not compiled yet."""
-    if len(program.outs) + program.n_in > MAX_BUFFERS:
-        raise ValueError(f"a launch takes at most {MAX_BUFFERS} buffers, got {len(program.outs) + program.n_in}")
     scratch = max((_align(step.scratch) for step in program.steps), default=0)
     first = {"out": 3, "in": 3 + len(program.outs), "tmp": 2}
     words: list[int] = []
@@ -46,7 +44,7 @@ def pack(program: Program) -> runtime.Buffer:
             else:
                 words += [0, loader.address(word) if isinstance(word, Kernel) else word]
         release |= step.n >= GIL_WORK
-    head = [program.n_in, len(program.outs), _align(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0]
+    head = [program.n_in, len(program.outs), _align(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0, 0]
     values = [*head, *program.outs, *words]
     end = _align(8 * len(values))
     block = runtime.alloc(end + sum(_align(len(table)) for table in tables.values()))
@@ -59,10 +57,20 @@ def pack(program: Program) -> runtime.Buffer:
 
 
 def compile(program: Program) -> Callable:
-    """``run(*input_buffers)``: the output Buffer (a tuple if there are several), or None when a kernel reported an error."""
-    return functools.partial(runtime.launch, pack(program))
+    """``run(*input_buffers)``: the output Buffer (a tuple if there are several), or None when a kernel reported an error.
+
+    ``run.program`` is the program, for those who put several together.
+    """
+    run = functools.partial(runtime.launch, pack(program))
+    run.program = program  # type: ignore[attr-defined]
+    return run
 
 
 def error_of(run: Any) -> tuple[int, int, int]:
     """(code, value, limit) that a kernel left behind in the last failed call of ``run``."""
     return struct.unpack_from("3q", run.args[0], 48) if isinstance(run, functools.partial) else run.error
+
+
+def step_of(run: Any) -> int:
+    """The number of the step that failed in the last failed call of what `compile` made."""
+    return struct.unpack_from("q", run.args[0], 72)[0]

@@ -1,16 +1,17 @@
-"""The launcher, the memory pool and the worker threads, as functions that numba compiles to plain C functions.
+"""The launcher, Buffers and the worker threads, as functions that numba compiles to plain C functions.
 
 Read by the compiler only; `runtime` loads the machine code and gives it to Python. All values are int64: addresses, counts, and
 ``PyObject*``. Everything but `worker` runs with the GIL held on entry, so the pool needs no lock.
 
 A Buffer object:  [object header] address, bytes, owner (PyObject* or 0), block class, state
-The state block:  see the constants below; one cache line (8 words) for each word that threads share.
+The state block:  see the constants below and in `blocks`, the memory pool; one cache line (8 words) for each word that threads share.
 """
 
 from __future__ import annotations
 
 from numba import types
 
+from .blocks import CLASSES, FREE_LISTS, give_block, release_cached, size_class, take_block
 from .intrinsics import (
     call_kernel,
     exchange,
@@ -25,9 +26,6 @@ from .intrinsics import (
 )
 
 i64 = types.int64
-malloc = types.ExternalFunction("malloc", i64(i64))
-free = types.ExternalFunction("free", types.void(i64))
-advise = types.ExternalFunction("numod_advise", types.int32(i64, i64, types.int32))
 os_yield = types.ExternalFunction("numod_yield", types.int32())
 object_malloc = types.ExternalFunction("PyObject_Malloc", i64(i64))
 object_free = types.ExternalFunction("PyObject_Free", types.void(i64))
@@ -52,7 +50,6 @@ BUFFER_SIZE = 56
 
 # Words of the state block, in bytes from its start.
 BUFFER_TYPE, TYPE_ERROR, NONE = 0, 8, 16
-LIVE, CACHED, PEAK = 24, 32, 40  # bytes: handed out, kept for reuse, most ever handed out
 THREADS = 48  # how many threads may work, the launching one included
 BUSY, JOINED, NEXT, DONE = 64, 72, 128, 192  # shared words of the running parallel step
 CLOSED = 1 << 32  # added to JOINED when no piece is left
@@ -60,101 +57,11 @@ JOB_KERNEL, JOB_N, JOB_GRAIN, JOB_ARGS, JOB_SCRATCH, JOB_STRIDE = 256, 264, 272,
 JOB_WORKERS = 304
 WORKERS = 384  # 64 bytes for each worker: generation, parked, lock
 MAX_WORKERS = 255
-FREE_LISTS = WORKERS + 64 * MAX_WORKERS
-CLASSES = 256
 STATE_BYTES = FREE_LISTS + 8 * CLASSES
 
-SMALL = 4096  # up to here a class for each multiple of 64 bytes
-SLACK = 64  # readable bytes behind every block, so that vector code may load past the end
-HUGE = 1 << 21  # bytes of a huge page; blocks of twice that and more ask for such
-HUGE_PAGES = 14  # MADV_HUGEPAGE of Linux
+HEAD = 80  # bytes of a program before what it says of its outputs
+FEW = 120  # inputs and outputs of a program whose addresses fit on the stack of `launch`, which must be given as literals there
 SPIN = 2000  # pauses before a thread parks, some 30 us
-
-
-@inner
-def size_class(size):
-    """The class of blocks that hold ``size`` bytes: multiples of 64, then four to each doubling."""
-    if size <= SMALL:
-        return max((size + 63) // 64, 1)
-    low, index = SMALL, 64
-    while low * 2 < size:
-        low *= 2
-        index += 4
-    return index + (size - low + low // 4 - 1) // (low // 4)
-
-
-@inner
-def class_bytes(index):
-    """The size of the blocks in a class."""
-    if index <= 64:
-        return 64 * index
-    low = SMALL << ((index - 65) // 4)
-    return low + ((index - 65) % 4 + 1) * (low // 4)
-
-
-@inner
-def release_cached(state):
-    """Give every block that nobody uses back to the system."""
-    for index in range(CLASSES):
-        head = state + FREE_LISTS + 8 * index
-        block = load(head)
-        while block:
-            following = load(block)
-            free(load(block - 8))
-            block = following
-        store(head, 0)
-    store(state + CACHED, 0)
-
-
-@inner
-def system_block(size):
-    """A fresh block, aligned to 64 bytes or a huge page, its malloc address in the word before it; 0 if there is none."""
-    alignment = HUGE if size >= 2 * HUGE else 64
-    raw = malloc(size + 2 * alignment + SLACK)
-    if raw == 0:
-        return 0
-    block = (raw + 2 * alignment - 1) // alignment * alignment
-    if alignment == HUGE:
-        advise(block, size, HUGE_PAGES)  # walks with long strides miss the page table less, and there are fewer faults
-    store(block - 8, raw)
-    return block
-
-
-@inner
-def take_block(state, index):
-    """A block of a class from the free list or the system; 0 when memory is out."""
-    size = class_bytes(index)
-    head = state + FREE_LISTS + 8 * index
-    block = load(head)
-    if block:
-        store(head, load(block))
-        store(state + CACHED, load(state + CACHED) - size)
-    else:
-        # Blocks of other classes must not pile up without end when shapes keep changing.
-        if size > 1 << 20 and load(state + CACHED) > load(state + LIVE) + (64 << 20):
-            release_cached(state)
-        block = system_block(size)
-        if block == 0:
-            release_cached(state)
-            block = system_block(size)
-            if block == 0:
-                return 0
-    live = load(state + LIVE) + size
-    store(state + LIVE, live)
-    if live > load(state + PEAK):
-        store(state + PEAK, live)
-    return block
-
-
-@inner
-def give_block(state, block, index):
-    """Put a block on its free list."""
-    head = state + FREE_LISTS + 8 * index
-    store(block, load(head))
-    store(head, block)
-    size = class_bytes(index)
-    store(state + LIVE, load(state + LIVE) - size)
-    store(state + CACHED, load(state + CACHED) + size)
 
 
 @inner
@@ -305,9 +212,9 @@ def worker(state, index):
 
 @inner
 def run_steps(state, threads, steps, count, bases, args):
-    """Run a program's steps; ``bases`` are the addresses that its words refer to."""
-    step = steps
-    for _ in range(count):
+    """Run a program's steps, up to one that reports an error; ``bases`` are the addresses that its words refer to."""
+    step, error = steps, load(args)
+    for number in range(count):
         words = load(step + 32)
         for word in range(words):
             at = step + 40 + 16 * word
@@ -317,14 +224,25 @@ def run_steps(state, threads, steps, count, bases, args):
         parallel = grain > 0 and n > grain and threads > 1
         if n > 0 and not (parallel and run_parallel(state, threads, kernel, n, grain, args, scratch, stride)):
             call_kernel(kernel, 0, n, args, scratch)
+        if load(error):
+            store(error + 24, number)
+            break
         step += 40 + 16 * words
+
+
+@inner
+def drop(buffers, count):
+    """Let go of the first ``count`` Buffers of an array."""
+    for index in range(count):
+        decref(load(buffers + 8 * index))
 
 
 def launch(self, args, count):
     """Python: ``launch(program, *inputs) -> Buffer, tuple of Buffers``, or None when a kernel reported an error.
 
     ``program`` is a Buffer that `executor.pack` filled; its first words:
-    inputs, outputs, workspace bytes, scratch bytes a thread, steps, release the GIL, error code, error value, error limit, output bytes...
+    inputs, outputs, workspace bytes, scratch bytes a thread, steps, release the GIL, error code, error value, error limit, number of the step with
+    the error, output bytes...
     """
     state = as_int(self)
     kind = load(state + BUFFER_TYPE)
@@ -337,16 +255,24 @@ def launch(self, args, count):
     if inputs != count - 1:
         set_none_error(load(state + TYPE_ERROR))
         return 0
-    bases = stack(160)  # 0: literals, 1: scratch, 2: workspace, then outputs, then inputs
+    bases = stack(123)  # 0: literals, 1: scratch, 2: workspace, then outputs, then inputs
+    buffers = stack(120)  # of outputs, `FEW`
     words = stack(256)
     error = stack(4)
-    buffers = stack(128)  # of outputs, at most `executor.MAX_BUFFERS`
+    table, table_class = 0, 0  # where these are of programs with many buffers
+    if outputs + inputs > FEW:
+        table_class = size_class(8 * (3 + inputs + 2 * outputs))
+        table = take_block(state, table_class) if table_class < CLASSES else 0
+        if table == 0:
+            return no_memory()
+        bases, buffers = table, table + 8 * (3 + inputs + outputs)
     store(bases, 0)
     for index in range(outputs):
-        buffer = new_buffer(state, load(program + 72 + 8 * index))
+        buffer = new_buffer(state, load(program + HEAD + 8 * index))
         if buffer == 0:
-            for done in range(index):
-                decref(load(buffers + 8 * done))
+            drop(buffers, index)
+            if table:
+                give_block(state, table, table_class)
             return 0
         store(buffers + 8 * index, buffer)
         store(bases + 24 + 8 * index, load(buffer + ADDRESS))
@@ -360,14 +286,15 @@ def launch(self, args, count):
         index = size_class(extra)
         block = take_block(state, index) if index < CLASSES else 0
         if block == 0:
-            for done in range(outputs):
-                decref(load(buffers + 8 * done))
+            drop(buffers, outputs)
+            if table:
+                give_block(state, table, table_class)
             return no_memory()
     store(bases + 8, block + workspace)
     store(bases + 16, block)
     store(error, 0)
     store(words, error)
-    steps = program + 72 + 8 * outputs
+    steps = program + HEAD + 8 * outputs
     if load(program + 40):
         thread = save_thread()
         run_steps(state, threads, steps, load(program + 32), bases, words)
@@ -376,17 +303,17 @@ def launch(self, args, count):
         run_steps(state, threads, steps, load(program + 32), bases, words)
     if extra:
         give_block(state, block, index)
+    result = load(buffers)
     if load(error):
-        for word in range(3):
+        for word in range(4):
             store(program + 48 + 8 * word, load(error + 8 * word))
-        for done in range(outputs):
-            decref(load(buffers + 8 * done))
-        none = load(state + NONE)
-        incref(none)
-        return none
-    if outputs == 1:
-        return load(buffers)
-    result = tuple_new(outputs)
-    for index in range(outputs):
-        tuple_set(result, index, load(buffers + 8 * index))
+        drop(buffers, outputs)
+        result = load(state + NONE)
+        incref(result)
+    elif outputs != 1:
+        result = tuple_new(outputs)
+        for index in range(outputs):
+            tuple_set(result, index, load(buffers + 8 * index))
+    if table:
+        give_block(state, table, table_class)
     return result
