@@ -34,7 +34,7 @@ from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from . import data, hub, quantization, utils
+    from . import data, hub, jit, quantization, utils
 
 tensor = Tensor
 __version__ = "0.1.0"
@@ -64,6 +64,7 @@ __all__ = [
     "get_reserved_memory",
     "hub",
     "is_cuda_available",
+    "jit",
     "load",
     "logger",
     "module",
@@ -82,7 +83,7 @@ __all__ = [
 ]
 
 # What these import (sockets, processes, XML) would be a fifth of the time that `import numod` takes.
-_ON_FIRST_USE = {"data", "hub", "quantization", "utils"}
+_ON_FIRST_USE = {"data", "hub", "jit", "quantization", "utils"}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,11 @@ def constant(value: bool | int | float | complex, dtype: np.dtype, device: Devic
     return found
 
 
+def known() -> list[Tensor]:
+    """All that `constant` remembers."""
+    return list(_known.values())
+
+
 def scalar(value: bool | int | float, like: Tensor) -> Tensor:
     """A 0-d tensor of the dtype and device of ``like``."""
     return constant(value, like.dtype, like.device)

@@ -206,7 +206,7 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
         outputs: tuple[Spec, ...] = (inferred,) if isinstance(inferred, Spec) else inferred
         if op.form not in ("view", "cast") and half.concerns((*specs, *outputs)):
             inner = _choose(op, tuple(map(half.single, specs)), named, tuple(map(half.single, outputs)))
-            plan = Plan(outputs, half.Around(inner.run, specs, outputs))
+            plan = Plan(outputs, half.around(inner.run, specs, outputs))
         else:
             plan = _choose(op, specs, named, outputs)
     plan.inputs = specs

@@ -8,7 +8,7 @@ Operators and methods that compute are table ops, and are attached to the class 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from .qparams import QParams, QuantMode
 from .spec import Spec
 
 _new = object.__new__
+watch: Callable[[Tensor], None] | None = None  # while a function is traced: sees each tensor whose elements are read
 _FORMATS = ("default", "nchw")
 _STANDARDS = ("2021.12", "2022.12", "2023.12", "2024.12")
 _NO_MARK = "requires_grad: tensors have no such mark; attach them to a GradManager"
@@ -164,6 +165,8 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The values as a read-only NumPy array (sharing the memory on a CPU)."""
+        if watch is not None:
+            watch(self)
         array = memory.to_numpy(self._buffer, self._spec)
         array.flags.writeable = False
         return array
@@ -309,6 +312,8 @@ class Tensor:
 
     def __dlpack__(self, **options):
         """Share the memory with another library (see the DLPack specification)."""
+        if watch is not None:
+            watch(self)
         return capsules.give(memory.to_numpy(self._buffer, self._spec), **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:

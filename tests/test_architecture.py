@@ -26,9 +26,9 @@ ROOMS = """
     ops
     random
     functional
-    autodiff jit serialization
+    autodiff serialization
     module optimizer amp distributed traced_module
-    quantization
+    quantization jit
     utils hub array_api
     data
     testing

@@ -5,7 +5,7 @@ rules, ``sample(draw)`` draws inputs and attributes for the tests (see `numod.te
 to be refused. The function's docstring documents the op.
 """
 
-from .common import broadcast, casts, normalize_axis, shift
+from .common import alias, broadcast, casts, normalize_axis, shift
 from .elements import elementwise, run_elementwise
 from .gathering import gather, run_gather, scatter
 from .host import host
@@ -13,6 +13,7 @@ from .rows import rowwise
 from .views import composite, view
 
 __all__ = [
+    "alias",
     "broadcast",
     "casts",
     "composite",

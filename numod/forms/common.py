@@ -88,3 +88,12 @@ def shift(buffer, offset: int, spec: Spec):
 
         return cuda.shift(buffer, offset, spec)
     return runtime.shift(offset, buffer) if offset else buffer
+
+
+def alias(buffer, spec: Spec):
+    """Another buffer that shows the same memory."""
+    if spec.device.is_cuda:
+        from ..kernel import cuda
+
+        return cuda.Buffer(buffer.array, buffer.pool, buffer.owner or buffer)
+    return runtime.shift(0, buffer)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..kernel import layout
-from ..op import Op, Plan
+from ..op import TABLE, Op, Plan, apply
 from ..spec import Spec
 from .common import add_row, shift
-from .elements import run_elementwise
 
 
 def view(
@@ -28,19 +26,17 @@ def view(
     """
 
     def declare(code: Callable) -> Op:
-        def infer(spec: Spec, **named: Any) -> Spec:
-            return (code(spec, **named) or code(spec.like(), **named))[0]
+        def infer(spec: Spec, **named: Any) -> Spec | Plan:
+            found = code(spec, **named)
+            if found is None:
+                return Plan(convert=lambda inputs: [apply(TABLE["astype"], inputs, (spec.dtype,))])  # a copy in C order
+            return found[0]
 
         def plan(op: Op, specs: Sequence[Spec], named: dict, outs: tuple[Spec, ...]) -> Plan:
-            (spec,) = specs
-            found = code(spec, **named)
-            if found is not None:
-                result, offset = found
-                moved = offset or result.dtype != spec.dtype
-                return Plan((result,), (lambda buffer: shift(buffer, offset, result)) if moved else _same)
-            copy = run_elementwise(layout.identity, [spec], [spec.like()], spec.dtype)
-            result, offset = code(spec.like(), **named)
-            return Plan((result,), lambda buffer: shift(copy(buffer), offset, result))
+            (spec,), (result,) = specs, outs
+            offset = code(spec, **named)[1]
+            moved = offset or result.dtype != spec.dtype
+            return Plan(outs, (lambda buffer: shift(buffer, offset, result)) if moved else _same)
 
         return add_row("view", code, ("x",), attrs, infer, plan, name=name, vjp=vjp, ref=ref, sample=sample, errors=errors)
 

@@ -2,7 +2,7 @@
 
 An op's own kernel is one flat loop. Along it an operand is contiguous ("c"), constant ("s") or strided ("g"). Operands are first collapsed to as few axes
 as they share; where more than one axis is left, `strided` walks the outer ones and calls the op's kernel for each run of the innermost, so that all ranks
-and layouts share a handful of small kernels.
+and layouts share a handful of small kernels. Several functions may share a loop, a Chain.
 
 Argument words of the flat kernel: output addresses, input addresses, then, if strided, the step of each input in elements.
 """
@@ -10,6 +10,7 @@ Argument words of the flat kernel: output addresses, input addresses, then, if s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,19 +22,48 @@ CHEAP_GRAIN, COSTLY_GRAIN = 32768, 8192  # elements worth handing to another thr
 WALK = Kernel(("strided", "walk"), "numod.kernel.strided:build")
 
 
+class Stage(NamedTuple):
+    """One scalar function in a chain.
+
+    code, dtype: the function, and the type of literals in it.
+    takes: numbers of the values that it takes. The inputs of the loop come first, then what the stages before have made.
+    gives: the dtypes of what it makes.
+    """
+
+    code: Callable
+    dtype: np.dtype
+    takes: tuple[int, ...]
+    gives: tuple[str, ...]
+
+
+class Chain(NamedTuple):
+    """What a loop does with each element: stages, and the numbers of the values that it writes."""
+
+    stages: tuple[Stage, ...]
+    writes: tuple[int, ...]
+
+
 def program(code: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: np.dtype) -> Program:
     """The launch that computes ``code`` on inputs broadcast to the (common) shape of the outputs.
 
     dtype: the type of literals in ``code``.
     """
+    count = len(inputs)
+    stage = Stage(code, dtype, tuple(range(count)), tuple(str(spec.dtype) for spec in outputs))
+    return chain_program(Chain((stage,), tuple(range(count, count + len(outputs)))), inputs, outputs)
+
+
+def chain_program(chain: Chain, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Program:
+    """The launch of several scalar functions in one loop."""
     shape, strides = collapse(outputs[0].shape, [broadcast_strides(spec, outputs[0].shape) for spec in inputs])
     steps = [each[-1] if each else 0 for each in strides]
     kinds = "".join("c" if step == 1 else "s" if step == 0 else "g" for step in steps)
     if "g" in kinds:
         kinds = "g" * len(kinds)
     types = tuple(str(spec.dtype) for spec in (*outputs, *inputs))
-    key = ("elementwise", code.__name__, source.fingerprint(code), str(dtype), types, len(outputs), kinds)
-    kernel = Kernel(key, lambda: build(code, dtype, types, len(outputs), kinds))
+    name = "_".join(dict.fromkeys(stage.code.__name__ for stage in chain.stages))
+    facts = tuple((source.fingerprint(stage.code), str(stage.dtype), stage.takes, stage.gives) for stage in chain.stages)
+    kernel = Kernel(("elementwise", name, facts, chain.writes, types, kinds), lambda: build(chain, types, kinds))
     addresses = (*(Ref("out", i) for i in range(len(outputs))), *(Ref("in", i) for i in range(len(inputs))))
     words: tuple = (*addresses, *(steps if "g" in kinds else ()))
     if len(shape) > 1:
@@ -43,8 +73,9 @@ def program(code: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec], dty
         extra = steps if "g" in kinds else []
         words = (kernel, shape[-1], len(shape) - 1, len(addresses), len(extra), *addresses, *extra, *shape[:-1], *walks)
         kernel = WALK
-    grain = COSTLY_GRAIN if "math" in code.__code__.co_names else CHEAP_GRAIN
-    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (Step(kernel, outputs[0].size, words, grain),))
+    costly = any("math" in stage.code.__code__.co_names for stage in chain.stages)
+    step = Step(kernel, outputs[0].size, words, COSTLY_GRAIN if costly else CHEAP_GRAIN)
+    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (step,), chain=chain)
 
 
 def broadcast_strides(spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -71,11 +102,12 @@ def collapse(shape: tuple[int, ...], strides: Sequence[tuple[int, ...]]) -> tupl
     return tuple(extent for extent, _ in axes), [tuple(steps[i] for _, steps in axes) for i in range(len(strides))]
 
 
-def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], outputs: int, kinds: str) -> Callable:
+def build(chain: Chain, types: tuple[str, ...], kinds: str) -> Callable:
     """The flat kernel of the CPU."""
-    scalar = source.Translated(code, dtype, "scalar")
-    backend = source.backend()
-    namespace = {"inner": backend.inner, "pointer": backend.pointer, "int64": np.int64, **scalar.namespace}
+    backend, outputs = source.backend(), len(chain.writes)
+    parts = [source.Translated(stage.code, stage.dtype, "scalar") for stage in chain.stages]
+    scalars = parts[0] if len(parts) == 1 else source.merged(parts)
+    namespace = {"inner": backend.inner, "pointer": backend.pointer, "int64": np.int64, **scalars.namespace}
     namespace |= {f"type_{i}": source.memory_type(name) for i, name in enumerate(types)}
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
     lines += [f"    out{i} = pointer(words[{1 + i}], type_{i})" for i in range(outputs)]
@@ -88,7 +120,19 @@ def build(code: Callable, dtype: np.dtype, types: tuple[str, ...], outputs: int,
         elif kind == "g":
             lines.append(f"    step{i} = words[{1 + outputs + len(kinds) + i}]")
         values.append({"c": f"x{i}[k]{truth}", "s": f"value{i}", "g": f"x{i}[k * step{i}]{truth}"}[kind])
-    results = ", ".join(f"result{i}" for i in range(outputs))
-    lines += ["    for k in range(begin, end):", f"        {results} = scalar({', '.join(values)})"]
-    lines += [f"        out{i}[k] = result{i}" for i in range(outputs)]
-    return source.execute(scalar.render("\n".join(lines)), namespace, code.__name__)
+    lines.append("    for k in range(begin, end):")
+    if len(parts) > 1:  # what several functions take is read once
+        for i, value in enumerate(values):
+            lines.append(f"        v{i} = {value}")
+            values[i] = f"v{i}"
+    for number, stage in enumerate(chain.stages):
+        results = [f"v{len(values) + i}" for i in range(len(stage.gives))]
+        name = scalars.names[number] if len(parts) > 1 else "scalar"
+        lines.append(f"        {', '.join(results)} = {name}({', '.join(values[i] for i in stage.takes)})")
+        if len(parts) > 1:  # rounded as if it had been written and read again
+            for result, dtype in zip(results, stage.gives, strict=True):
+                namespace[f"to_{dtype}"] = np.dtype(dtype).type
+                lines.append(f"        {result} = {f'{result} != 0' if dtype == 'bool' else f'to_{dtype}({result})'}")
+        values += results
+    lines += [f"        out{i}[k] = {values[number]}" for i, number in enumerate(chain.writes)]
+    return source.execute(scalars.render("\n".join(lines)), namespace, chain.stages[0].code.__name__)

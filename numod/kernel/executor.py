@@ -11,19 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 from . import loader, runtime
-from .program import Kernel, Program, Ref
+from .program import Kernel, Program, Ref, aligned
 
 MAX_WORDS = 255  # what the launcher keeps on its stack
 GIL_WORK = 20_000  # items of a step's range from which the GIL is let go
 
 
-def _align(size: int) -> int:
-    return (size + 63) // 64 * 64
-
-
 def pack(program: Program) -> runtime.Buffer:
     """The launcher's block for ``program``; compiles what is not compiled yet."""
-    scratch = max((_align(step.scratch) for step in program.steps), default=0)
+    scratch = max((aligned(step.scratch) for step in program.steps), default=0)
     first = {"out": 3, "in": 3 + len(program.outs), "tmp": 2}
     words: list[int] = []
     tables: dict[int, bytes] = {}  # by the index of the word that gets their address
@@ -44,14 +40,14 @@ def pack(program: Program) -> runtime.Buffer:
             else:
                 words += [0, loader.address(word) if isinstance(word, Kernel) else word]
         release |= step.n >= GIL_WORK
-    head = [program.n_in, len(program.outs), _align(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0, 0]
+    head = [program.n_in, len(program.outs), aligned(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0, 0]
     values = [*head, *program.outs, *words]
-    end = _align(8 * len(values))
-    block = runtime.alloc(end + sum(_align(len(table)) for table in tables.values()))
+    end = aligned(8 * len(values))
+    block = runtime.alloc(end + sum(aligned(len(table)) for table in tables.values()))
     for index, table in tables.items():
         values[len(values) - len(words) + index] = block.address + end
         struct.pack_into(f"{len(table)}s", block, end, table)
-        end += _align(len(table))
+        end += aligned(len(table))
     struct.pack_into(f"{len(values)}q", block, 0, *values)
     return block
 

@@ -19,7 +19,7 @@ from ..dtype import float32, is_half
 from ..errors import DTypeError
 from ..spec import Spec
 from . import executor, layout, source
-from .program import Kernel, Program, Ref, Step
+from .program import Kernel, Program, Ref, Step, aligned, moved
 
 GRAIN = 32768
 
@@ -38,8 +38,47 @@ def single(spec: Spec) -> Spec:
     return spec.like(dtype=float32) if is_half(spec.dtype) else spec
 
 
-class Around:
-    """Runs ``inner`` on float32 versions of buffers of 16-bit floats, and gives back such floats where they are wanted."""
+def around(inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Callable:
+    """What runs ``inner`` on float32 versions of 16-bit floats, and gives back such floats where they are wanted."""
+    program = getattr(inner, "program", None)
+    return _Around(inner, inputs, outputs) if program is None else executor.compile(_between(program, inputs, outputs))
+
+
+def _between(program: Program, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Program:
+    """``program`` with the conversions before and after it."""
+    place: dict[tuple[str, int], int] = {}  # of a float32 version in the workspace
+    end, room = aligned(program.workspace), 0
+    for space, specs in (("in", inputs), ("out", outputs)):
+        for index, spec in enumerate(specs):
+            if is_half(spec.dtype):
+                place[space, index] = end
+                end += aligned(4 * spec.size + 64)  # vector code may load past the end
+
+    def inside(ref: Ref) -> Ref:
+        at = place.get((ref.space, ref.index))
+        return ref if at is None else Ref("tmp", 0, at + ref.offset)
+
+    before: list[Step] = []
+    after: list[Step] = []
+    for (space, index), at in place.items():
+        if space == "in":
+            conversion, target, given = _conversion(inputs[index], float32), Ref("tmp", 0, at), Ref("in", index)
+        else:
+            conversion, target, given = _conversion(single(outputs[index]), outputs[index].dtype), Ref("out", index), Ref("tmp", 0, at)
+        room = max(room, aligned(conversion.workspace))
+        where = _between_these(target, given, end)
+        (before if space == "in" else after).extend(moved(step, where) for step in conversion.steps)
+    steps = (*before, *(moved(step, inside) for step in program.steps), *after)
+    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), steps, end + room)
+
+
+def _between_these(target: Ref, given: Ref, workspace: int) -> Callable[[Ref], Ref]:
+    """Where the addresses of a conversion are."""
+    return lambda ref: target if ref.space == "out" else given if ref.space == "in" else Ref("tmp", 0, ref.offset + workspace)
+
+
+class _Around:
+    """The same around what is not a program of kernels."""
 
     def __init__(self, inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]):
         self.inner = inner
@@ -62,10 +101,14 @@ class Around:
 
 def convert(spec: Spec, dtype: np.dtype) -> Callable:
     """What runs a conversion of a tensor's values from a float of 16 bits to float32, or back."""
+    return executor.compile(_conversion(spec, dtype))
+
+
+def _conversion(spec: Spec, dtype: np.dtype) -> Program:
     direction, name = ("widen", spec.dtype.name) if dtype == float32 else ("narrow", dtype.name)
     step = Step(Kernel(("half", direction, name), "numod.kernel.half:build"), spec.size, (Ref("out"), Ref("in", 0)), GRAIN)
     program = Program((dtype.itemsize * spec.size,), 1, (step,))
-    return executor.compile(layout.on_contiguous([spec], program))
+    return layout.on_contiguous([spec], program)
 
 
 def build(direction: str, name: str) -> Callable:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..spec import Spec
 from . import copying, elementwise
-from .program import Program, Ref, Step, Word
+from .program import Program, Ref, Step, Word, moved
 
 
 def identity(x):
@@ -26,13 +26,7 @@ def copy_step(spec: Spec, index: int, target: Ref) -> Step:
 
 def relocate(step: Step, out: Ref, first_input: int) -> Step:
     """The step with its output at ``out`` and its inputs numbered from ``first_input``."""
-
-    def move(word: Word) -> Word:
-        if not isinstance(word, Ref):
-            return word
-        return out if word.space == "out" else Ref(word.space, word.index + first_input, word.offset)
-
-    return replace(step, words=tuple(move(word) for word in step.words))
+    return moved(step, lambda ref: out if ref.space == "out" else Ref(ref.space, ref.index + first_input, ref.offset))
 
 
 def contiguous(inputs: Sequence[Spec], first: int = 0) -> tuple[list[Step], list[Ref], int]:
@@ -56,13 +50,13 @@ def on_contiguous(inputs: Sequence[Spec], program: Program) -> Program:
     if not steps:
         return program
 
-    def move(word: Word) -> Word:
-        if not isinstance(word, Ref) or word.space == "out":
-            return word
-        if word.space == "tmp":
-            return Ref("tmp", 0, word.offset + extra)
-        at = where[word.index]
-        return Ref(at.space, at.index, at.offset + word.offset)
+    def place(ref: Ref) -> Word:
+        if ref.space == "out":
+            return ref
+        if ref.space == "tmp":
+            return Ref("tmp", 0, ref.offset + extra)
+        at = where[ref.index]
+        return Ref(at.space, at.index, at.offset + ref.offset)
 
-    moved = [replace(step, words=tuple(move(word) for word in step.words)) for step in program.steps]
-    return replace(program, steps=(*steps, *moved), workspace=program.workspace + extra)
+    steps += [moved(step, place) for step in program.steps]
+    return replace(program, steps=tuple(steps), workspace=program.workspace + extra)

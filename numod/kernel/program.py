@@ -7,8 +7,8 @@ the native launcher walks. Nothing here touches memory or machine code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 
 class Kernel(NamedTuple):
@@ -51,6 +51,16 @@ class Step:
     scratch: int = 0
 
 
+def moved(step: Step, where: Callable[[Ref], Word]) -> Step:
+    """The step with each address that is known only at launch replaced by ``where(address)``."""
+    return replace(step, words=tuple(where(word) if isinstance(word, Ref) else word for word in step.words))
+
+
+def aligned(size: int) -> int:
+    """Bytes rounded up to whole cache lines."""
+    return -(-size // 64) * 64
+
+
 @dataclass(frozen=True)
 class Program:
     """Steps run one after the other by one native call; memory of outputs and workspace comes from the pool."""
@@ -60,6 +70,7 @@ class Program:
     steps: tuple[Step, ...]
     workspace: int = 0  # bytes shared by the steps, addressed with Ref("tmp", 0, offset)
     strided: tuple[int, ...] = ()  # inputs that are read with the strides they have, where a fast twin reads others in C order
+    chain: Any = None  # of an elementwise program: what its loop does, an `elementwise.Chain`
 
 
 def divide(count: int, by: int) -> int:

@@ -16,7 +16,7 @@ import itertools
 import linecache
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,7 @@ class Translated:
         twin: ``twin(function, dtype)`` is what stands in for a function of ``math``, or None; by default the CPU's.
         """
         self.dtype, self.twin = dtype, twin or _twin
+        self.names: list[str] = []
         self.namespace: dict[str, Any] = {}
         self.functions: list[ast.FunctionDef] = []
         self._done: dict[int, str] = {}
@@ -193,6 +194,21 @@ class Translated:
         label = f"{value.dtype}_{str(value).translate(_LABEL)}"
         self.namespace[label] = value
         return ast.Name(label, ast.Load())
+
+
+def merged(parts: Sequence[Translated]) -> Translated:
+    """Several translated functions, and all that they need, in one; ``names`` has what each is called there."""
+    one = copy.copy(parts[0])
+    one.functions, one.namespace, one.names = [], {}, []
+    for number, part in enumerate(parts):
+        local = {name: f"s{number}_{name}" for name in (*part.namespace, *(tree.name for tree in part.functions))}
+        for tree in part.functions:
+            named = inline.Rename(local).visit(copy.deepcopy(tree))
+            named.name = local[tree.name]
+            one.functions.append(named)
+        one.namespace |= {local[name]: value for name, value in part.namespace.items()}
+        one.names.append(local[part.definition.name])
+    return one
 
 
 class _Resolve(ast.NodeTransformer):

@@ -29,7 +29,7 @@ def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
         if float32 in (spec.dtype, out.dtype):
             return Plan(outs, half.convert(spec, out.dtype))
         inner = _astype_plan(op, (half.single(spec),), attrs, (half.single(out),))
-        return Plan(outs, half.Around(inner.run, specs, outs))
+        return Plan(outs, half.around(inner.run, specs, outs))
     if spec.dtype == out.dtype and not out.device.is_cuda:
         return Plan(outs, executor.compile(Program((out.nbytes,), 1, (layout.copy_step(spec, 0, Ref("out")),))))
     code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and is_integer(out.dtype) else layout.identity
@@ -59,6 +59,8 @@ def _astype_ref(x, dtype):
 
 
 def _astype_gradient(g, x_spec, dtype):
+    if as_dtype(dtype) == x_spec.dtype:
+        return g
     if not x_spec.is_float:
         return None
     if dtype == complex64:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..ops.math import add, exp, mul, sigmoid, sub
 from ..ops.view import astype, broadcast_to, reshape
 from ..tensor import Tensor
 
+watch: Callable[[tuple, Tensor], None] | None = (
+    None  # while a function is traced: sees who draws how many numbers where, and from which state
+)
 _FLOAT, _WIDE = np.dtype("float32"), np.dtype("float64")
 
 
@@ -69,7 +72,11 @@ class RNG:
         with self._lock:
             start = self._position
             self._position += count
-        return Tensor(np.array([self._key, self._salt, start], np.int64), dtype="int64", device=self._device if device is None else device)
+        device = self._device if device is None else device
+        state = Tensor(np.array([self._key, self._salt, start], np.int64), dtype="int64", device=device)
+        if watch is not None:
+            watch((self, count, device), state)
+        return state
 
     def _draw(self, op, size: Iterable[int] | int | None) -> Tensor:
         shape = (1,) if size is None else _shape(size)

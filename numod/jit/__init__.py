@@ -1,0 +1,15 @@
+"""trace: functions that are run as one program.
+
+>>> import numod as nm
+>>> @trace
+... def double(x):
+...     return x + x
+>>> [double(nm.Tensor([i])).item() for i in range(3)]
+[0, 2, 4]
+"""
+
+from .config import GraphOptimizationConfig
+from .errors import TraceError
+from .tracing import exclude_from_trace, trace
+
+__all__ = ["GraphOptimizationConfig", "TraceError", "exclude_from_trace", "trace"]

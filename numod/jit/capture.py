@@ -1,0 +1,207 @@
+"""Sees what a function does with tensors: which ops it applies to what, and which tensors it changes.
+
+While a capture is open, every op has an empty plan cache, so each plan is new and `numod.op.watch` sees it; its launch is replaced by one that
+also writes down a Call. Nothing else in the library knows. Buffers never change, so the identity of a buffer is that of a value; for that every
+tensor that exists gets, for the time of the capture, a Buffer object of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import constants, op as ops
+from ..forms import alias
+from ..kernel import runtime
+from ..op import TABLE, Op, Plan
+from ..random import rng
+from ..tensor import Tensor
+from .errors import TraceError
+from .graph import Call, Graph, Operand, Value
+
+tensors: Any = importlib.import_module("numod.tensor")  # the module: numod.tensor is the class
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_one = threading.Lock()  # held while a capture is open
+_open: Capture | None = None
+
+
+def capturing() -> Capture | None:
+    """The capture that is open in this thread."""
+    return _open if _open is not None and _open.thread == threading.get_ident() else None
+
+
+class Capture:
+    """What happened between `begin` and `end`.
+
+    graph: the calls; its inputs come in the order of ``sources``.
+    sources: where the inputs come from: a Tensor, or (RNG, count, device) for the state from which numbers are drawn.
+    gradient_of: by the id of a tensor that is the grad of another one, that other one.
+    excluded: whether a part of the function asked not to be traced.
+    """
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.sources: list[Any] = []
+        self.gradient_of: dict[int, Tensor] = {}
+        self._values: dict[int, tuple[Value, int]] = {}  # by the id of a buffer: its value, and where in it the buffer begins
+        self._alive: list[Any] = []  # buffers whose ids are in use
+        self._tensors: dict[int, Tensor] = {}  # by the id of their own buffer, while the capture is open
+        self._before: list[tuple[Tensor, Any, Any, Any]] = []
+        self.thread = threading.get_ident()
+        self.excluded = False
+
+    def begin(self) -> None:
+        """Start to see."""
+        global _open
+        _one.acquire()
+        _open = self
+        known = {id(tensor) for tensor in constants.known()}
+        for tensor in [found for found in gc.get_objects() if issubclass(type(found), Tensor)]:
+            if id(tensor) not in known and hasattr(tensor, "_buffer"):
+                before, own = tensor._buffer, alias(tensor._buffer, tensor._spec)
+                self._before.append((tensor, before, own, tensor._grad))
+                if tensor._grad is not None:
+                    self.gradient_of[id(tensor._grad)] = tensor
+                self._tensors[id(own)] = tensor
+                tensor._buffer = own
+        self._caches = [(op, op.plans) for op in TABLE.values()]
+        for op, _ in self._caches:
+            op.plans = {}
+        self._watch, ops.watch = ops.watch, self._plan
+        rng.watch, tensors.watch = self._drawn, self._read
+
+    def end(self) -> None:
+        """Stop to see. Tensors that were not changed have the buffers again that they had."""
+        global _open
+        ops.watch, rng.watch, tensors.watch = self._watch, None, None
+        for op, plans in self._caches:
+            op.plans = plans
+        for tensor, before, own, _ in self._before:
+            if tensor._buffer is own:
+                tensor._buffer = before
+        _open = None
+        _one.release()
+
+    # What is asked of it before it ends
+
+    def operand(self, tensor: Tensor) -> Operand:
+        """What a tensor is now."""
+        return self._operand(tensor._buffer, tensor._spec)
+
+    def changed(self) -> list[Tensor]:
+        """Tensors that were there before and have another value now."""
+        return [tensor for tensor, _, own, _ in self._before if tensor._buffer is not own]
+
+    def graded(self) -> list[Tensor]:
+        """Tensors that were there before and have another grad now, or none where they had one."""
+        return [tensor for tensor, _, _, grad in self._before if tensor._grad is not grad]
+
+    def there_before(self) -> set[int]:
+        """The ids of the tensors that were there."""
+        return {id(tensor) for tensor, *_ in self._before}
+
+    def undo(self) -> None:
+        """After the end: give the tensors back what they were."""
+        for tensor, before, _, grad in self._before:
+            tensor._buffer, tensor._grad = before, grad
+
+    # What is seen
+
+    def _plan(self, op: Op, attrs: tuple, plan: Plan) -> None:
+        if plan.convert is None:
+            run = plan.run
+            plan.run = lambda *buffers: self._call(op, attrs, plan, run, buffers)
+
+    def _call(self, op: Op, attrs: tuple, plan: Plan, run: Callable, buffers: Sequence[Any]) -> Any:
+        made = run(*buffers)
+        if made is None:
+            plan.run = run  # `apply` asks it what was wrong
+            return None
+        if threading.get_ident() != self.thread:
+            return made
+        inputs = tuple(self._operand(buffer, spec) for buffer, spec in zip(buffers, plan.inputs, strict=True))
+        several = (made,) if len(plan.outputs) == 1 else made
+        program = getattr(run, "program", None)
+        if program is None:
+            shown = [_place(buffer, buffers) for buffer in several]
+            if all(each is not None for each in shown):
+                for buffer, (index, offset) in zip(several, shown, strict=True):  # type: ignore[misc]
+                    if buffer is not buffers[index]:
+                        self._learn(buffer, inputs[index].value, inputs[index].offset + offset)
+                return made
+        call = Call(op.name, op, attrs, inputs, plan.outputs, program, None if program else run, user_line())
+        self.graph.calls.append(call)
+        for buffer, value in zip(several, call.outputs, strict=True):
+            self._learn(buffer, value, 0)
+        return made
+
+    def _drawn(self, source: tuple, state: Tensor) -> None:
+        if threading.get_ident() == self.thread:
+            self._given(state._buffer, state._spec.nbytes, source)
+
+    def _read(self, tensor: Tensor) -> None:
+        """Someone looks at the elements of a tensor."""
+        if threading.get_ident() != self.thread or self.excluded:
+            return
+        value, _ = self._find(tensor._buffer, tensor._spec.nbytes)
+        if value.buffer is None:
+            raise TraceError(
+                f"trace: {user_line()}: the elements of a tensor are read, of shape {tensor.shape} and {tensor.dtype}, which differ from call "
+                "to call. Return the tensor and read it outside; in place of Python's `if`, use numod.functional.where; or leave the "
+                "part that needs values out of what is traced"
+            )
+
+    # Values
+
+    def _learn(self, buffer: Any, value: Value, offset: int) -> None:
+        self._values[id(buffer)] = value, offset
+        self._alive.append(buffer)
+
+    def _given(self, buffer: Any, nbytes: int, source: Any) -> Value:
+        value = Value(nbytes, given=len(self.sources))
+        self.sources.append(source)
+        self.graph.inputs.append(value)
+        self._learn(buffer, value, 0)
+        return value
+
+    def _find(self, buffer: Any, nbytes: int) -> tuple[Value, int]:
+        found = self._values.get(id(buffer))
+        if found is None:
+            tensor = self._tensors.get(id(buffer))
+            if tensor is not None:
+                self._given(buffer, nbytes, tensor)
+            else:  # made in this function from data that are no tensors: the same in every call
+                self._learn(buffer, Value(nbytes, buffer=buffer), 0)
+            found = self._values[id(buffer)]
+        return found
+
+    def _operand(self, buffer: Any, spec: Any) -> Operand:
+        value, offset = self._find(buffer, spec.nbytes)
+        value.nbytes = max(value.nbytes, offset + spec.nbytes)
+        return Operand(value, offset, spec)
+
+
+def _place(buffer: Any, inputs: Sequence[Any]) -> tuple[int, int] | None:
+    """(input, offset) if a buffer shows memory of an input."""
+    for index, each in enumerate(inputs):
+        if buffer is each:
+            return index, 0
+        if not isinstance(buffer, runtime.Buffer) or not isinstance(each, runtime.Buffer):
+            continue  # on a GPU, where views are calls like others
+        offset = buffer.address - each.address
+        if 0 <= offset < each.nbytes and offset + buffer.nbytes <= each.nbytes:
+            return index, offset
+    return None
+
+
+def user_line() -> str:
+    """The innermost line outside of this package."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and str(Path(frame.f_code.co_filename)).startswith(_PACKAGE):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

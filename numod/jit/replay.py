@@ -1,0 +1,176 @@
+"""A traced function for one kind of call: what its program reads, how it is run, and what becomes of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..constants import constant
+from ..kernel import loader
+from ..op import KernelIndexError
+from ..spec import Spec
+from ..tensor import Tensor
+from . import passes
+from .graph import Graph
+from .lowering import Executable, Failure, lower
+from .state import State
+
+
+class Rate:
+    """A learning rate: a float in a group of parameters, read anew in each call. ``tensor`` stands in for it while the function is traced."""
+
+    def __init__(self, group: dict[str, Any]):
+        first = group["params"][0]
+        self.group, self._dtype, self._device = group, first.dtype, first.device
+        self.value = group["lr"]
+        self.tensor = constant(self.value, self._dtype, self._device).detach()
+
+    def read(self) -> Any:
+        """The buffer of a tensor with the rate of now."""
+        return constant(self.group["lr"], self._dtype, self._device)._buffer
+
+
+@dataclass
+class Argument:
+    """The tensor at a place among those of the call."""
+
+    place: int
+
+
+@dataclass
+class Gradient:
+    """The ``grad`` of a tensor, whichever object that is at the time."""
+
+    of: Tensor | Argument
+
+
+@dataclass
+class Draw:
+    """The next ``count`` numbers of a stream."""
+
+    rng: Any
+    count: int
+    device: Any
+
+
+Place = Argument | Tensor | Gradient
+
+
+@dataclass
+class Effects:
+    """What becomes of the results of a program, in their order.
+
+    changed: places that get a new value. graded: tensors that get a new grad. leaves: for each tensor of what is returned, the place that
+    it is, or None for a new tensor. specs: of all these results but the leaves that are places. cleared: tensors that lose their grad.
+    """
+
+    changed: list[Place]
+    graded: list[Place]
+    leaves: list[Place | None]
+    cleared: list[Place]
+    specs: list[Spec]
+    fill: Callable[[Sequence[Tensor]], Any]
+
+
+class Replay:
+    """Runs the program of a Graph whose inputs are ``sources``, if the Python objects around it are as they were.
+
+    graded: which tensors had a grad, as `grads` says it.
+    """
+
+    def __init__(self, graph: Graph, sources: Sequence[Any], state: State, graded: list[bool], effects: Effects, options: Any):
+        kinds: dict[type, list[tuple[Any, Any]]] = {Argument: [], Tensor: [], Gradient: [], Rate: [], Draw: []}
+        for value, source in zip(graph.inputs, sources, strict=True):
+            kinds[Tensor if isinstance(source, Tensor) else type(source)].append((value, source))
+        graph.inputs = [value for each in kinds.values() for value, _ in each]
+        for index, value in enumerate(graph.inputs):
+            value.given = index
+        arguments_read, self.tensors, self.gradients, self.rates, self.draws = ([s for _, s in each] for each in kinds.values())
+        self.places = [each.place for each in arguments_read]
+        self.graph, self.state, self.effects, self.options = graph, state, effects, options
+        self._specs = [tensor._spec for tensor in self.tensors]
+        self._graded = graded
+        self._executable: Executable | None = None
+
+    def fits(self, arguments: Sequence[Tensor]) -> bool:
+        """Whether this program does for a call what the function would do."""
+        return self.mismatch(arguments) == ""
+
+    def mismatch(self, arguments: Sequence[Tensor]) -> str:
+        """What this program was not made for; "" if nothing."""
+        if [tensor._spec for tensor in self.tensors] != self._specs:
+            return "the shape or dtype of a tensor that the function uses"
+        if grads(self.state, arguments) != self._graded:
+            return "which tensors have a grad"
+        difference = self.state.difference()
+        return "" if difference is None else difference[0]
+
+    @property
+    def executable(self) -> Executable:
+        """The program, made when it is first wanted."""
+        if self._executable is None:
+            passes.optimize(self.graph, self.options)
+            self._executable = lower(self.graph)
+        return self._executable
+
+    def buffers(self, arguments: Sequence[Tensor]) -> list[Any]:
+        """What the program reads in a call."""
+        buffers = [arguments[place]._buffer for place in self.places]
+        buffers += [tensor._buffer for tensor in self.tensors]
+        if self.gradients:
+            buffers += [_tensor(each, arguments)._buffer for each in self.gradients]
+        if self.rates:
+            buffers += [rate.read() for rate in self.rates]
+        if self.draws:
+            buffers += [draw.rng._take(draw.count, draw.device)._buffer for draw in self.draws]
+        return buffers
+
+    def __call__(self, arguments: Sequence[Tensor]) -> Any:
+        """Do for these arguments what the function would do."""
+        buffers = self.buffers(arguments)
+        try:
+            made = (self._executable or self.executable)(buffers)
+        except Failure as failure:
+            raise _error(failure) from None
+        return self._finish(arguments, made)
+
+    def _finish(self, arguments: Sequence[Tensor], made: Sequence[Any]) -> Any:
+        effects = self.effects
+        specs = effects.specs
+        at = 0
+        for place in effects.changed:
+            target = _tensor(place, arguments)
+            target._buffer, target._spec = made[at], specs[at]
+            at += 1
+        for place in effects.graded:
+            _tensor(place, arguments)._grad = Tensor._make(made[at], specs[at])
+            at += 1
+        for place in effects.cleared:
+            _tensor(place, arguments)._grad = None
+        leaves = []
+        for leaf in effects.leaves:
+            if leaf is None:
+                leaves.append(Tensor._make(made[at], specs[at]))
+                at += 1
+            else:
+                leaves.append(_tensor(leaf, arguments))
+        return effects.fill(leaves)
+
+
+def grads(state: State, arguments: Sequence[Tensor]) -> list[bool]:
+    """Which of the tensors that a function can reach have a grad."""
+    return [tensor._grad is not None for tensor in (*state.tensors.values(), *arguments)]
+
+
+def _tensor(place: Place, arguments: Sequence[Tensor]) -> Tensor:
+    if isinstance(place, Tensor):
+        return place
+    return arguments[place.place] if isinstance(place, Argument) else _tensor(place.of, arguments)._grad  # type: ignore[return-value]
+
+
+def _error(failure: Failure) -> Exception:
+    if failure.code == loader.RAISED:
+        return loader.raised.pop()
+    call = failure.call
+    return KernelIndexError(f"{call.name}: index {failure.value} is out of range for size {failure.limit} ({call.where})")

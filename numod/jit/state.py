@@ -1,0 +1,190 @@
+"""The Python objects that a function can reach, as they were: to see when another program is needed, and what a call left behind in them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from ..autodiff import GradManager
+from ..module import Module
+from ..optimizer import LRScheduler, Optimizer
+from ..random import RNG
+from ..tensor import Tensor
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_LEFT_ALONE = (LRScheduler, RNG, type, types.ModuleType)
+
+
+class _Part(NamedTuple):
+    """One container: what is in it now, as something that can be iterated over again and again, and what was in it."""
+
+    label: str
+    owner: Any
+    names: Callable[[], Iterable]
+    now: Iterable
+    values: list
+
+
+class _Now:
+    """What a function gives, when it is iterated over."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: Callable[[], Iterable]):
+        self.read = read
+
+    def __iter__(self) -> Iterator:
+        return iter(self.read())
+
+
+class State:
+    """What was in all containers that can be reached from ``roots`` (name -> object).
+
+    tensors: the tensors among it. rates: the groups of parameters whose learning rate is a float.
+    """
+
+    def __init__(self, roots: dict[str, Any]):
+        self.tensors: dict[int, Tensor] = {}
+        self.rates: list[dict[str, Any]] = []
+        self._parts: list[_Part] = []
+        self._seen: dict[int, Any] = {}
+        waiting = list(roots.items())
+        while waiting:
+            label, found = waiting.pop()
+            if isinstance(found, _PLAIN) or id(found) in self._seen:
+                continue
+            self._seen[id(found)] = found
+            waiting += self._look(label, found)
+        self._now = [part.now for part in self._parts]
+        self._ids = self._read()
+
+    def _look(self, label: str, found: Any) -> list[tuple[str, Any]]:
+        """Remember one object; what it leads to."""
+        if isinstance(found, Tensor):
+            self.tensors[id(found)] = found
+        elif isinstance(found, GradManager):
+            self._add(label, found, lambda: ["attached tensors"], _Now(lambda: [len(found._attached)]))
+        elif isinstance(found, Optimizer):
+            for number, group in enumerate(found.param_groups):
+                self._group(f"{label}.param_groups[{number}]", group)
+            return [(f"{label}.param_groups", found.param_groups), (f"{label}._state", found._state)]
+        elif isinstance(found, _LEFT_ALONE):
+            pass
+        elif isinstance(found, dict):
+            if not any(found is group for group in self.rates):
+                self._add(label, found, found.keys, found.values())
+            return [(f"{label}[{key!r}]" if not isinstance(key, Tensor) else label, value) for key, value in found.items()]
+        elif isinstance(found, (list, tuple, set, frozenset)):
+            if not isinstance(found, tuple):
+                self._add(label, found, lambda: range(len(found)), found)
+            return [(f"{label}[{index}]", value) for index, value in enumerate(found)]
+        elif isinstance(found, types.FunctionType):
+            return self._function(label, found)
+        elif isinstance(found, types.MethodType):
+            return [(label, found.__func__), ("self", found.__self__)]
+        elif isinstance(found, functools.partial):
+            return [(label, found.func), (label, found.args), (label, found.keywords)]
+        elif isinstance(found, Module) or (hasattr(found, "__dict__") and _is_users(type(found))):
+            inside = vars(found)
+            self._add(label, found, inside.keys, inside.values())
+            forward = type(found).forward if isinstance(found, Module) and _is_users(type(found)) else None
+            return [(label, forward), *((f"{label}.{key}", value) for key, value in inside.items())]
+        return []
+
+    def _group(self, label: str, group: dict[str, Any]) -> None:
+        if type(group.get("lr")) is float:
+            self.rates.append(group)
+            self._add(label, group, lambda: [k for k in group if k != "lr"], _Now(lambda: [v for k, v in group.items() if k != "lr"]))
+
+    def _function(self, label: str, function: types.FunctionType) -> list[tuple[str, Any]]:
+        """What the code of a function names: variables around it, and globals."""
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        filled = {name: cell for name, cell in cells.items() if _contents(cell) is not cell}
+        names = [name for name in _names(function.__code__) if name in function.__globals__]
+        around = function.__globals__
+        if filled:
+            self._add(label, function, lambda: list(filled), _Now(lambda: [_contents(cell) for cell in filled.values()]))
+        if names:
+            self._add(label, function, lambda: names, _Now(lambda: [around.get(name) for name in names]))
+        followed = {name: around[name] for name in names if not isinstance(around[name], types.FunctionType) or _is_users(around[name])}
+        return [*((name, cell.cell_contents) for name, cell in filled.items()), *followed.items()]
+
+    def _add(self, label: str, owner: Any, names: Callable[[], Iterable], now: Iterable) -> None:
+        self._parts.append(_Part(label, owner, names, now, list(now)))
+
+    def _read(self) -> list[int]:
+        return [*map(id, itertools.chain.from_iterable(self._now))]
+
+    def difference(self) -> tuple[str, Any] | None:
+        """What is not as it was: a name for it, and whose it is. None if all is."""
+        if self._read() == self._ids:
+            return None
+        for part in self._parts:
+            now = list(part.now)
+            if len(now) != len(part.values):
+                return f"{part.label}, of which there are now {len(now)} entries after {len(part.values)}", part.owner
+            for name, before, after in zip(part.names(), part.values, now, strict=True):
+                if not _same(before, after):
+                    return _named(part, name), part.owner
+            part.values[:] = now
+        self._ids = self._read()  # equal values in other objects
+        return None
+
+
+def _same(before: Any, after: Any) -> bool:
+    return before is after or (
+        type(before) is type(after) and isinstance(before, _PLAIN) and (before == after or repr(before) == repr(after))
+    )
+
+
+def _named(part: _Part, name: Any) -> str:
+    if isinstance(part.owner, types.FunctionType):
+        return str(name)
+    return f"{part.label}[{name!r}]" if isinstance(part.owner, (dict, list)) else f"{part.label}.{name}"
+
+
+def _contents(cell: types.CellType) -> Any:
+    """What is in a cell; the cell itself if it is empty."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return cell
+
+
+def _names(code: types.CodeType) -> list[str]:
+    inner = [name for constant in code.co_consts if isinstance(constant, types.CodeType) for name in _names(constant)]
+    return list(dict.fromkeys([*code.co_names, *inner]))
+
+
+def _is_users(thing: Any) -> bool:
+    """Whether a class or function is of the user's own program: not of this library, not installed, not of Python."""
+    module = getattr(thing, "__module__", None) or ""
+    top = module.partition(".")[0]
+    if top in ("numod", "builtins") or top in sys.stdlib_module_names:
+        return top == "__main__"
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return "site-packages" not in file
+
+
+def line_of_change(name: str, owner: Any, function: Callable) -> str:
+    """The line of the user's program that changes an attribute, found in the source; "" if it is not."""
+    attribute = re.split(r"[.\[\]']+", name.partition(",")[0].rstrip("']"))[-1]
+    pattern = re.compile(
+        rf"\b{re.escape(attribute)}\b(\[[^\]]*\])?\s*([-+*/%|&^]|//|\*\*)?=[^=]|\b{re.escape(attribute)}\.(append|add|update|pop|extend|insert)\b"
+    )
+    methods: list[Any] = [each for each in vars(type(owner)).values() if inspect.isfunction(each) and each.__name__ != "__init__"]
+    for each in (function, *methods):
+        try:
+            lines, first = inspect.getsourcelines(each)
+        except (OSError, TypeError):
+            continue
+        for number, line in enumerate(lines):
+            if pattern.search(line):
+                return f"{inspect.getsourcefile(each)}:{first + number}"
+    return ""

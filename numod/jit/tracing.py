@@ -1,0 +1,220 @@
+"""trace: a function that is run once in Python, and as one program after that."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..tensor import Tensor
+from .arguments import filler, signature, tensors_in
+from .capture import Capture, capturing
+from .config import GraphOptimizationConfig
+from .errors import TraceError
+from .graph import Graph
+from .replay import Argument, Draw, Effects, Gradient, Place, Rate, Replay, grads
+from .state import State, line_of_change
+
+_logger = logging.getLogger(__name__)
+_KEPT = 16  # programs of one function
+_CHURN = 8  # programs made one after the other, with no use of one, before a warning
+
+
+class trace:
+    """Run a function as one program, from the second call on.
+
+    The first call of a kind runs the function in Python and writes down what it does with tensors: forward, `GradManager.backward`, optimizer
+    steps, statistics, random numbers. Later calls run that program. What a call has to have in common with the first one: shapes, dtypes and devices of
+    the tensors, all other arguments, and the Python objects that the function reaches (modules and their training flags, settings of
+    optimizers); else it is traced anew. The values of all tensors may change, learning rates too.
+
+    symbolic, without_host, symbolic_shape, opt_level: taken as MegEngine takes them; a program never runs the Python code of the function.
+    capture_as_const: tensors that are no arguments keep the values that they have now.
+    record_only: a call changes nothing but only makes the program, for `dump`.
+    profiling: time every op of the program; see `get_profile`.
+    graph_opt_config, sublinear_memory_config, dtr_config: see these classes.
+
+    >>> import numod as nm, numod.functional as F
+    >>> @trace
+    ... def poly(x):
+    ...     return F.exp(x) * 2 + 1
+    >>> [poly(nm.Tensor([0.0, float(i)])).shape for i in range(3)]
+    [(2,), (2,), (2,)]
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        """``trace(**options)`` is a decorator that waits for its function."""
+        if not args:
+            return functools.partial(cls, **kwargs)
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        function: Callable,
+        symbolic: bool = False,
+        capture_as_const: bool = False,
+        record_only: bool = False,
+        sublinear_memory_config: Any = None,
+        dtr_config: Any = None,
+        profiling: bool = False,
+        opt_level: int = 2,
+        graph_opt_config: GraphOptimizationConfig | None = None,
+        symbolic_shape: bool = True,
+        without_host: bool = False,
+    ):
+        if not callable(function):
+            raise TypeError(f"trace: takes a function, got {type(function).__name__}")
+        self.__wrapped__ = function
+        functools.update_wrapper(self, function)
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.symbolic, self.without_host = symbolic, without_host
+        self.capture_as_const, self.record_only = capture_as_const or record_only, record_only
+        self.profiling = profiling
+        self._options = graph_opt_config or GraphOptimizationConfig()
+        self._programs: dict[tuple, list[Replay]] = {}
+        self._last: Replay | None = None
+        self._unused = 0
+        self._excluded = False
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function returns: by a program that was made for such a call, or by running it, which makes one."""
+        if self._excluded or capturing():
+            return self.__wrapped__(*args, **kwargs)
+        arguments, key = signature(args, kwargs)
+        for replay in self._programs.get(key, ()):
+            if replay.fits(arguments):
+                self._unused = 0
+                return replay(arguments)
+        return self._trace(args, kwargs, arguments, key)
+
+    def _trace(self, args: tuple, kwargs: dict[str, Any], arguments: Sequence[Tensor], key: tuple) -> Any:
+        known = self._programs.setdefault(key, [])
+        self._warn_of_churn(known, arguments)
+        state = State({self.__name__: self.__wrapped__, **{f"argument {i}": each for i, each in enumerate(args)}, **kwargs})
+        graded = grads(state, arguments)
+        rates = [Rate(group) for group in state.rates]
+        for rate in rates:
+            rate.group["lr"] = rate.tensor
+        capture = Capture()
+        capture.begin()
+        try:
+            result = self.__wrapped__(*args, **kwargs)
+            sources, effects = _ends(capture, result, arguments, rates)
+            kept = all(rate.group["lr"] is rate.tensor for rate in rates)
+        finally:
+            capture.end()
+            for rate in rates:
+                if rate.group["lr"] is rate.tensor:
+                    rate.group["lr"] = rate.value
+        if capture.excluded:
+            self._excluded = True
+            return result
+        self._refuse_side_effects(state, kept)
+        if self.capture_as_const:
+            sources = _fixed(capture.graph, sources)
+        replay = self._last = Replay(capture.graph, sources, state, graded, effects, self._options)
+        known.insert(0, replay)
+        del known[_KEPT:]
+        if self.record_only:
+            capture.undo()
+        return result
+
+    def _refuse_side_effects(self, state: State, rates_kept: bool) -> None:
+        changed = state.difference()
+        if changed is None and rates_kept:
+            return
+        name, owner = changed or ("the learning rate", None)
+        line = line_of_change(name, owner, self.__wrapped__)
+        raise TraceError(
+            f"trace: {self.__name__} changes {name}{f' ({line})' if line else ''}, which is not a tensor; a program would not do it. "
+            "Do it outside of what is traced, keep it in a Tensor that is changed in place, or return it"
+        )
+
+    def _warn_of_churn(self, known: Sequence[Replay], arguments: Sequence[Tensor]) -> None:
+        self._unused += 1
+        if self._unused == _CHURN:
+            reason = known[0].mismatch(arguments) if known else "the shapes or dtypes of tensors, or other arguments"
+            _logger.warning(
+                "trace: %s was traced %d times in a row and no program was used again; what differs from call to call: %s",
+                self.__name__,
+                _CHURN,
+                reason,
+            )
+
+    def _program(self, what: str) -> Replay:
+        if self._last is None:
+            raise TraceError(f"{what}: {self.__name__} has not been traced yet; call it once")
+        return self._last
+
+    @property
+    def graph(self) -> Graph:
+        """The program that was made last; its text is that of ``print``."""
+        replay = self._program("graph")
+        replay.executable  # noqa: B018  # makes it
+        return replay.graph
+
+
+def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: Sequence[Rate]) -> tuple[list[Any], Effects]:
+    """Where the inputs of what was captured come from, and where its results go; the results are put into the graph."""
+    places = {id(tensor): index for index, tensor in enumerate(arguments)}
+    stand_ins = {id(rate.tensor): rate for rate in rates}
+    before = capture.there_before()
+
+    def place(tensor: Tensor) -> Place:
+        if id(tensor) in places:
+            return Argument(places[id(tensor)])
+        of = capture.gradient_of.get(id(tensor))
+        return tensor if of is None else Gradient(place(of))  # type: ignore[arg-type]
+
+    leaves = list(tensors_in(result))
+    changed, graded = capture.changed(), capture.graded()
+    new = [*changed, *(tensor._grad for tensor in graded if tensor._grad is not None), *(leaf for leaf in leaves if id(leaf) not in before)]
+    capture.graph.results = [capture.operand(tensor) for tensor in new]
+    effects = Effects(
+        changed=[place(tensor) for tensor in changed],
+        graded=[place(tensor) for tensor in graded if tensor._grad is not None],
+        leaves=[place(leaf) if id(leaf) in before else None for leaf in leaves],
+        cleared=[place(tensor) for tensor in graded if tensor._grad is None],
+        specs=[tensor._spec for tensor in new],
+        fill=filler(result),
+    )
+    sources = [Draw(*s) if isinstance(s, tuple) else stand_ins.get(id(s)) or place(s) for s in capture.sources]
+    return sources, effects
+
+
+def _fixed(graph: Graph, sources: Sequence[Any]) -> list[Any]:
+    """The sources but for tensors that are no arguments, which become constants of the graph."""
+    kept: list[Any] = []
+    inputs, graph.inputs = graph.inputs, []
+    for value, source in zip(inputs, sources, strict=True):
+        if isinstance(source, (Tensor, Gradient)):
+            value.buffer, value.given = (source if isinstance(source, Tensor) else source.of.grad)._buffer, -1  # type: ignore[union-attr]
+        else:
+            graph.inputs.append(value)
+            kept.append(source)
+    return kept
+
+
+@contextlib.contextmanager
+def exclude_from_trace() -> Iterator[None]:
+    """Leave a block out of what is traced, because it needs Python at each call: it prints, reads values, counts.
+
+    A function that enters such a block is run in Python, all of it, at every call.
+
+    >>> @trace
+    ... def halved(x):
+    ...     with exclude_from_trace():
+    ...         total = x.sum().item()
+    ...     return x / 2 if total > 0 else x
+    >>> halved(nm.Tensor([2.0])).item(), halved(nm.Tensor([-2.0])).item()
+    (1.0, -2.0)
+    """
+    capture = capturing()
+    if capture is not None:
+        capture.excluded = True
+    yield
