@@ -11,7 +11,7 @@ import numod.functional as F
 import numod.module as M
 import numod.optimizer as optim
 from numod.autodiff import GradManager
-from numod.jit import TraceError, exclude_from_trace, trace
+from numod.jit import TraceError, exclude_from_trace, partial_trace, trace
 from numod.kernel import runtime
 
 
@@ -360,3 +360,69 @@ def test_host_ops_and_half_floats_are_traced_too():
 def test_what_is_no_function_is_refused():
     with pytest.raises(TypeError, match="takes a function"):
         trace(3)
+
+
+# Within a recording
+
+
+def test_gradients_flow_through_a_traced_function():
+    net = Net()
+    traced = trace(lambda x: (net(x), x * 2))
+    first = M.Conv2d(1, 1, 3, padding=1)
+
+    def gradients(function, x):
+        manager = GradManager().attach([*net.parameters(), *first.parameters(), x])
+        with manager:
+            out, twice = function(first(x))
+            manager.backward((out * out).sum() + twice.sum())
+        found = [tensor.grad.numpy() for tensor in (*net.parameters(), *first.parameters(), x)]
+        for tensor in (*net.parameters(), *first.parameters()):
+            tensor.grad = None
+        return [out.numpy(), *found, net.norm.running_mean.numpy()]
+
+    batch = list(batches(4))
+    saved = net.state_dict()
+    runs = []
+    for function in (lambda x: (net(x), x * 2), traced):
+        net.load_state_dict(saved)
+        nm.random.seed(5)
+        runs.append([gradients(function, x.detach()) for x, _ in batch])
+    assert sum(map(len, traced._programs.values())) == 1
+    for left, right in zip(*runs, strict=True):
+        assert all(np.allclose(a, b, rtol=1e-6, atol=1e-7) for a, b in zip(left, right, strict=True))
+
+
+def test_which_tensors_are_differentiated_may_change():
+    call = partial_trace(lambda a, b: a * b)
+    for _ in range(3):
+        a, b = nm.Tensor([2.0]), nm.Tensor([3.0])
+        for wanted in ([a], [b], [a, b], []):
+            with GradManager().attach(wanted) as manager:
+                out = call(a, b)
+                if wanted:
+                    manager.backward(out)
+            assert (a.grad is not None) == any(a is each for each in wanted)
+            assert (b.grad is not None) == any(b is each for each in wanted)
+            a.grad = b.grad = None
+
+
+def test_gradients_of_gradients_through_a_program_are_refused():
+    call = partial_trace(lambda x: x * x * x)
+    x = nm.Tensor([2.0])
+
+    def second():
+        with GradManager().attach(x) as outer:
+            with GradManager().attach(x) as inner:
+                inner.backward(call(x))
+            outer.backward(x.grad)
+
+    second()  # in Python, the first time
+    x.grad = None
+    with pytest.raises(TraceError, match="gradients of gradients"):
+        second()
+
+
+def test_partial_trace_takes_the_options_of_trace():
+    assert partial_trace(capture_as_const=True)(lambda x: x).capture_as_const
+    with pytest.raises(ValueError, match="backend"):
+        partial_trace(lambda x: x, backend="xla")

@@ -10,6 +10,6 @@
 
 from .config import GraphOptimizationConfig
 from .errors import TraceError
-from .tracing import exclude_from_trace, trace
+from .tracing import exclude_from_trace, partial_trace, trace
 
-__all__ = ["GraphOptimizationConfig", "TraceError", "exclude_from_trace", "trace"]
+__all__ = ["GraphOptimizationConfig", "TraceError", "exclude_from_trace", "partial_trace", "trace"]

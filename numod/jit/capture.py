@@ -93,6 +93,10 @@ class Capture:
         """What a tensor is now."""
         return self._operand(tensor._buffer, tensor._spec)
 
+    def give(self, tensor: Tensor, source: Any) -> None:
+        """Take a tensor for an input that comes from ``source``."""
+        self._given(tensor._buffer, tensor._spec.nbytes, source)
+
     def changed(self) -> list[Tensor]:
         """Tensors that were there before and have another value now."""
         return [tensor for tensor, _, own, _ in self._before if tensor._buffer is not own]

@@ -128,14 +128,17 @@ class Replay:
 
     def __call__(self, arguments: Sequence[Tensor]) -> Any:
         """Do for these arguments what the function would do."""
-        buffers = self.buffers(arguments)
+        return self.effects.fill(self.take_effect(arguments, self.run(self.buffers(arguments))))
+
+    def run(self, buffers: Sequence[Any]) -> Sequence[Any]:
+        """The buffers of the results."""
         try:
-            made = (self._executable or self.executable)(buffers)
+            return (self._executable or self.executable)(buffers)
         except Failure as failure:
             raise _error(failure) from None
-        return self._finish(arguments, made)
 
-    def _finish(self, arguments: Sequence[Tensor], made: Sequence[Any]) -> Any:
+    def take_effect(self, arguments: Sequence[Tensor], made: Sequence[Any]) -> list[Tensor]:
+        """Do with the results what the function did with them; the tensors of what it returned."""
         effects = self.effects
         specs = effects.specs
         at = 0
@@ -155,7 +158,7 @@ class Replay:
                 at += 1
             else:
                 leaves.append(_tensor(leaf, arguments))
-        return effects.fill(leaves)
+        return leaves
 
 
 def grads(state: State, arguments: Sequence[Tensor]) -> list[bool]:

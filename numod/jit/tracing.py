@@ -8,10 +8,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from .. import tape as tapes
 from ..tensor import Tensor
 from .arguments import filler, signature, tensors_in
 from .capture import Capture, capturing
 from .config import GraphOptimizationConfig
+from .differentiation import Backward, Differentiable, Recorded, leaves_of, split, tracked
 from .errors import TraceError
 from .graph import Graph
 from .replay import Argument, Draw, Effects, Gradient, Place, Rate, Replay, grads
@@ -73,7 +75,7 @@ class trace:
         self.capture_as_const, self.record_only = capture_as_const or record_only, record_only
         self.profiling = profiling
         self._options = graph_opt_config or GraphOptimizationConfig()
-        self._programs: dict[tuple, list[Replay]] = {}
+        self._programs: dict[tuple, list[Any]] = {}  # of Replay or Recorded
         self._last: Replay | None = None
         self._unused = 0
         self._excluded = False
@@ -86,24 +88,33 @@ class trace:
         if self._excluded or capturing():
             return self.__wrapped__(*args, **kwargs)
         arguments, key = signature(args, kwargs)
-        for replay in self._programs.get(key, ()):
+        recording = tapes.active and tapes.current().recording
+        for replay in self._programs.get((key, recording), ()):
             if replay.fits(arguments):
                 self._unused = 0
                 return replay(arguments)
-        return self._trace(args, kwargs, arguments, key)
+        return self._trace(args, kwargs, arguments, (key, recording))
 
     def _trace(self, args: tuple, kwargs: dict[str, Any], arguments: Sequence[Tensor], key: tuple) -> Any:
+        """Run the function, and make a program of what it does."""
         known = self._programs.setdefault(key, [])
         self._warn_of_churn(known, arguments)
         state = State({self.__name__: self.__wrapped__, **{f"argument {i}": each for i, each in enumerate(args)}, **kwargs})
         graded = grads(state, arguments)
+        tensors = [*arguments, *state.tensors.values()]
+        pattern = tracked(tensors)
+        wanted = [tensor for tensor, each in zip(tensors, pattern, strict=True) if each]
         rates = [Rate(group) for group in state.rates]
         for rate in rates:
             rate.group["lr"] = rate.tensor
-        capture = Capture()
+        capture, backward = Capture(), None
         capture.begin()
         try:
-            result = self.__wrapped__(*args, **kwargs)
+            with leaves_of(wanted) as leaves:
+                result = self.__wrapped__(*args, **kwargs)
+                if leaves:
+                    before = capture.there_before()
+                    backward = Backward(capture, [leaf for leaf in tensors_in(result) if id(leaf) not in before], leaves)
             sources, effects = _ends(capture, result, arguments, rates)
             kept = all(rate.group["lr"] is rate.tensor for rate in rates)
         finally:
@@ -111,14 +122,23 @@ class trace:
             for rate in rates:
                 if rate.group["lr"] is rate.tensor:
                     rate.group["lr"] = rate.value
+        if backward is not None:
+            backward.attach([tapes.source(tensor) for tensor in wanted])
         if capture.excluded:
             self._excluded = True
             return result
         self._refuse_side_effects(state, kept)
         if self.capture_as_const:
             sources = _fixed(capture.graph, sources)
-        replay = self._last = Replay(capture.graph, sources, state, graded, effects, self._options)
-        known.insert(0, replay)
+        made: Any
+        if backward is not None:
+            sources, values, graph = split(capture.graph, sources, backward)
+        made = self._last = Replay(capture.graph, sources, state, graded, effects, self._options)
+        if backward is not None:
+            made = Differentiable(made, pattern, values, graph, backward)
+        elif key[1]:
+            made = Recorded(made, pattern)
+        known.insert(0, made)
         del known[_KEPT:]
         if self.record_only:
             capture.undo()
@@ -135,7 +155,7 @@ class trace:
             "Do it outside of what is traced, keep it in a Tensor that is changed in place, or return it"
         )
 
-    def _warn_of_churn(self, known: Sequence[Replay], arguments: Sequence[Tensor]) -> None:
+    def _warn_of_churn(self, known: Sequence[Any], arguments: Sequence[Tensor]) -> None:
         self._unused += 1
         if self._unused == _CHURN:
             reason = known[0].mismatch(arguments) if known else "the shapes or dtypes of tensors, or other arguments"
@@ -218,3 +238,22 @@ def exclude_from_trace() -> Iterator[None]:
     if capture is not None:
         capture.excluded = True
     yield
+
+
+def partial_trace(func: Callable | None = None, *, backend: str = "default", without_host: bool = True, **trace_options: Any) -> Any:
+    """Decorator: trace a function that is a part of what a GradManager records; gradients flow through it. See `trace` for the options.
+
+    >>> @partial_trace
+    ... def square(x):
+    ...     return x * x
+    >>> w = nm.Parameter([3.0])
+    >>> for _ in range(2):
+    ...     with nm.autodiff.GradManager().attach(w) as gm:
+    ...         gm.backward(square(w) * 2)
+    >>> w.grad.item()
+    24.0
+    """
+    if backend != "default":
+        raise ValueError(f"partial_trace: backend must be 'default', got {backend!r}")
+    made = trace(without_host=without_host, **trace_options)
+    return made if func is None else made(func)
