@@ -205,6 +205,8 @@ def models() -> Iterator[Workload]:
     ):
         yield Workload("model", f"{name} training step, batch {batch}", "model_step", {"name": name, "batch": batch})
         yield Workload("model", f"{name} inference, batch 1", "model_inference", {"name": name})
+        yield Workload("traced model", f"{name} training step, batch {batch}", "traced_step", {"name": name, "batch": batch})
+        yield Workload("traced model", f"{name} inference, batch 1", "traced_inference", {"name": name})
 
 
 def every() -> list[Workload]:

@@ -170,3 +170,13 @@ class Operations:
 
     def model_inference(self, name):
         return importlib.import_module("mge_models").inference(self, name)
+
+    def traced_step(self, name, batch):
+        return self.trace(self.model_step(name, batch))
+
+    def traced_inference(self, name):
+        return self.trace(self.model_inference(name))
+
+    def trace(self, function):
+        """As a program; MegEngine's is fastest if it need not run Python either."""
+        return importlib.import_module(f"{self.name}.jit").trace(function, symbolic=True, without_host=True)

@@ -161,16 +161,24 @@ def optimizer(name):
     return lambda: made.step() or parameters[0]
 
 
-def model_step(name, batch):
+def model_step(name, batch, compiled=False):
     import torch_models
 
-    return torch_models.step(name, batch, tensor)
+    return torch_models.step(name, batch, tensor, compiled)
 
 
-def model_inference(name):
+def model_inference(name, compiled=False):
     import torch_models
 
-    return torch_models.inference(name, tensor)
+    return torch_models.inference(name, tensor, compiled)
+
+
+def traced_step(name, batch):
+    return model_step(name, batch, compiled=True)  # which needs a C++ compiler
+
+
+def traced_inference(name):
+    return model_inference(name, compiled=True)
 
 
 def describe():

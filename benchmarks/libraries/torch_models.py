@@ -142,9 +142,9 @@ MODELS = {
 }
 
 
-def step(name, batch, tensor):
+def step(name, batch, tensor, compiled=False):
     """A training step: forward, backward, optimizer."""
-    net = MODELS[name]()
+    net = torch.compile(MODELS[name]()) if compiled else MODELS[name]()
     x, labels = (tensor(each) for each in _input(name, batch))
     if name in ("MLP", "Transformer", "LSTM"):
         optimizer = torch.optim.Adam(net.parameters(), 1e-4)
@@ -161,9 +161,10 @@ def step(name, batch, tensor):
     return run
 
 
-def inference(name, tensor):
+def inference(name, tensor, compiled=False):
     """One example, in evaluation mode, without gradients."""
     net = MODELS[name]().eval()
+    net = torch.compile(net) if compiled else net
     x = tensor(_input(name, 1)[0])
 
     def run():
