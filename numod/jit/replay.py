@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from . import passes
 from .graph import Graph
 from .lowering import Executable, Failure, lower
 from .state import State
+
+
+_SPEC, _GRAD = operator.attrgetter("_spec"), operator.attrgetter("_grad")
 
 
 class Rate:
@@ -99,7 +103,7 @@ class Replay:
 
     def mismatch(self, arguments: Sequence[Tensor]) -> str:
         """What this program was not made for; "" if nothing."""
-        if [tensor._spec for tensor in self.tensors] != self._specs:
+        if [*map(_SPEC, self.tensors)] != self._specs:
             return "the shape or dtype of a tensor that the function uses"
         if grads(self.state, arguments) != self._graded:
             return "which tensors have a grad"
@@ -163,7 +167,7 @@ class Replay:
 
 def grads(state: State, arguments: Sequence[Tensor]) -> list[bool]:
     """Which of the tensors that a function can reach have a grad."""
-    return [tensor._grad is not None for tensor in (*state.tensors.values(), *arguments)]
+    return [grad is not None for grad in map(_GRAD, (*state.tensors.values(), *arguments))]
 
 
 def _tensor(place: Place, arguments: Sequence[Tensor]) -> Tensor:

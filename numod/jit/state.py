@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import operator
 import re
 import sys
 import types
@@ -18,29 +19,20 @@ from ..random import RNG
 from ..tensor import Tensor
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_CONTENTS = operator.attrgetter("cell_contents")
+_END = (object(),)  # behind the values of all containers
 _LEFT_ALONE = (LRScheduler, RNG, type, types.ModuleType)
 
 
 class _Part(NamedTuple):
-    """One container: what is in it now, as something that can be iterated over again and again, and what was in it."""
+    """One container: what is in it, as ``now`` or by ``read()``, and what was in it. (Looking at a view of a dict costs nothing in Python.)"""
 
     label: str
     owner: Any
     names: Callable[[], Iterable]
-    now: Iterable
+    now: Iterable | None
+    read: Callable[[], Iterable]
     values: list
-
-
-class _Now:
-    """What a function gives, when it is iterated over."""
-
-    __slots__ = ("read",)
-
-    def __init__(self, read: Callable[[], Iterable]):
-        self.read = read
-
-    def __iter__(self) -> Iterator:
-        return iter(self.read())
 
 
 class State:
@@ -61,15 +53,16 @@ class State:
                 continue
             self._seen[id(found)] = found
             waiting += self._look(label, found)
-        self._now = [part.now for part in self._parts]
-        self._ids = self._read()
+        self._views = [part.now for part in self._parts if part.now is not None]
+        self._readers = [part.read for part in self._parts if part.now is None]
+        self._values = [*self._read()]
 
     def _look(self, label: str, found: Any) -> list[tuple[str, Any]]:
         """Remember one object; what it leads to."""
         if isinstance(found, Tensor):
             self.tensors[id(found)] = found
         elif isinstance(found, GradManager):
-            self._add(label, found, lambda: ["attached tensors"], _Now(lambda: [len(found._attached)]))
+            self._add(label, found, lambda: ["attached tensors"], read=lambda: (len(found._attached),))
         elif isinstance(found, Optimizer):
             for number, group in enumerate(found.param_groups):
                 self._group(f"{label}.param_groups[{number}]", group)
@@ -100,7 +93,8 @@ class State:
     def _group(self, label: str, group: dict[str, Any]) -> None:
         if type(group.get("lr")) is float:
             self.rates.append(group)
-            self._add(label, group, lambda: [k for k in group if k != "lr"], _Now(lambda: [v for k, v in group.items() if k != "lr"]))
+            names = [name for name in group if name != "lr"]
+            self._add(label, group, lambda: names, read=functools.partial(operator.itemgetter(*names), group))
 
     def _function(self, label: str, function: types.FunctionType) -> list[tuple[str, Any]]:
         """What the code of a function names: variables around it, and globals."""
@@ -109,31 +103,38 @@ class State:
         names = [name for name in _names(function.__code__) if name in function.__globals__]
         around = function.__globals__
         if filled:
-            self._add(label, function, lambda: list(filled), _Now(lambda: [_contents(cell) for cell in filled.values()]))
+            self._add(label, function, lambda: list(filled), read=lambda: map(_CONTENTS, filled.values()))
         if names:
-            self._add(label, function, lambda: names, _Now(lambda: [around.get(name) for name in names]))
+            self._add(label, function, lambda: names, read=lambda: map(around.get, names))
         followed = {name: around[name] for name in names if not isinstance(around[name], types.FunctionType) or _is_users(around[name])}
         return [*((name, cell.cell_contents) for name, cell in filled.items()), *followed.items()]
 
-    def _add(self, label: str, owner: Any, names: Callable[[], Iterable], now: Iterable) -> None:
-        self._parts.append(_Part(label, owner, names, now, list(now)))
+    def _add(self, label: str, owner: Any, names: Callable, now: Iterable | None = None, read: Callable[[], Iterable] | None = None) -> None:
+        look: Callable[[], Iterable] = read or (lambda: now)  # type: ignore[return-value,assignment]
+        self._parts.append(_Part(label, owner, names, now, look, list(look())))
 
-    def _read(self) -> list[int]:
-        return [*map(id, itertools.chain.from_iterable(self._now))]
+    def _read(self) -> Iterator:
+        return itertools.chain.from_iterable([*self._views, *[read() for read in self._readers], _END])
 
     def difference(self) -> tuple[str, Any] | None:
         """What is not as it was: a name for it, and whose it is. None if all is."""
-        if self._read() == self._ids:
-            return None
+        try:
+            if all(map(operator.is_, self._read(), self._values)):
+                return None
+        except (KeyError, ValueError):
+            pass  # a setting or a variable is gone
         for part in self._parts:
-            now = list(part.now)
+            try:
+                now = list(part.read())
+            except (KeyError, ValueError):
+                return f"{part.label}, of which a part is gone", part.owner
             if len(now) != len(part.values):
                 return f"{part.label}, of which there are now {len(now)} entries after {len(part.values)}", part.owner
             for name, before, after in zip(part.names(), part.values, now, strict=True):
                 if not _same(before, after):
                     return _named(part, name), part.owner
             part.values[:] = now
-        self._ids = self._read()  # equal values in other objects
+        self._values = [*self._read()]  # equal values in other objects
         return None
 
 
