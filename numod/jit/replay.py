@@ -17,7 +17,6 @@ from .graph import Graph
 from .lowering import Executable, Failure, lower
 from .state import State
 
-
 _SPEC, _GRAD = operator.attrgetter("_spec"), operator.attrgetter("_grad")
 
 

@@ -109,7 +109,9 @@ class State:
         followed = {name: around[name] for name in names if not isinstance(around[name], types.FunctionType) or _is_users(around[name])}
         return [*((name, cell.cell_contents) for name, cell in filled.items()), *followed.items()]
 
-    def _add(self, label: str, owner: Any, names: Callable, now: Iterable | None = None, read: Callable[[], Iterable] | None = None) -> None:
+    def _add(
+        self, label: str, owner: Any, names: Callable, now: Iterable | None = None, read: Callable[[], Iterable] | None = None
+    ) -> None:
         look: Callable[[], Iterable] = read or (lambda: now)  # type: ignore[return-value,assignment]
         self._parts.append(_Part(label, owner, names, now, look, list(look())))
 

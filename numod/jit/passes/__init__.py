@@ -1,15 +1,29 @@
-"""What makes a program shorter and faster, each in a file of its own."""
+"""What makes a program shorter and faster: passes over a graph, each in a file of its own, in the order in which they are done."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..graph import Graph
+from .algebra import simplify
+from .common import share_common
+from .constants import compute_constants
 from .dead_code import remove_unused
 from .fusion import fuse
 
+PASSES: dict[str, Callable[[Graph], None]] = {
+    "dead_code": remove_unused,
+    "constants": compute_constants,
+    "algebra": simplify,
+    "common": share_common,
+    "fusion": fuse,
+}
+
 
 def optimize(graph: Graph, options: Any) -> None:
-    """Do all passes that are wanted."""
+    """Do all passes that are not switched off: an attribute of ``options`` that is False, or an ``opt_level`` of 0."""
+    for name, work in PASSES.items():
+        if getattr(options, name, None) is not False:
+            work(graph)
     remove_unused(graph)
-    fuse(graph)

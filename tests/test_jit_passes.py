@@ -1,0 +1,138 @@
+"""The passes over a traced program: each does its work, can be switched off, and changes no bit of a result."""
+
+import numpy as np
+import pytest
+
+import numod as nm
+import numod.functional as F
+from numod.jit import GraphOptimizationConfig, trace
+from numod.jit.memory import MemoryPlan
+from numod.jit.passes import PASSES
+
+X = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
+
+
+def names(function, *arrays, **switches):
+    """The ops of the program of a function, which is checked to give what the function does."""
+    config = GraphOptimizationConfig()
+    for name in PASSES:
+        setattr(config, name, switches.get(name, False))
+    call = trace(function, graph_opt_config=config)
+    for _ in range(3):
+        tensors = [nm.Tensor(x) for x in arrays]
+        made, expected = call(*tensors), function(*tensors)
+        for out, want in zip(*(each if isinstance(each, tuple) else (each,) for each in (made, expected)), strict=True):
+            assert out.dtype == want.dtype
+            assert out.numpy().tobytes() == want.numpy().tobytes()
+    return [each.name for each in call.graph.calls]
+
+
+def test_what_nobody_uses_is_not_computed():
+    def wasteful(x):
+        F.exp(x)
+        return F.sin(x)
+
+    assert names(wasteful, X, dead_code=True) == ["sin"]
+
+
+def test_constants_are_computed_once():
+    table = np.arange(6, dtype=np.float32)
+    function = lambda x: x + F.exp(nm.Tensor(table)).sum()
+    assert names(function, X) == ["exp", "sum", "add"]
+    assert names(function, X, constants=True) == ["add"]
+
+
+def test_common_parts_are_computed_once():
+    function = lambda x: F.exp(x) * F.sin(F.exp(x)) + F.exp(x.reshape(50, 40)).reshape(40, 50)
+    assert names(function, X).count("exp") == 3
+    assert sorted(names(function, X, common=True)) == ["add", "exp", "exp", "mul", "sin"]
+    assert names(lambda x: F.sum(x, 0) + F.sum(x, 1)[0], X, common=True).count("sum") == 2  # other attributes
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 1,
+        lambda x: 1.0 * x,
+        lambda x: x / 1,
+        lambda x: x - 0,
+        lambda x: x**1,
+        lambda x: F.neg(F.neg(x)),
+        lambda x: F.relu(F.relu(x)),
+        lambda x: F.floor(F.floor(x)),
+        lambda x: F.transpose(F.transpose(x, (1, 0)).reshape(50, 40), (1, 0)).reshape(40, 50) * 1,
+    ],
+)
+def test_what_changes_nothing_is_not_done(function):
+    before = names(lambda x: F.sin(function(F.exp(x))), X)
+    after = names(lambda x: F.sin(function(F.exp(x))), X, algebra=True)
+    assert len(after) < len(before)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: x + 0.0, lambda x: x * 2, lambda x: 1 / x, lambda x: 0 - x, lambda x: x * nm.Tensor([[1.0]] * 40)]
+)
+def test_what_changes_something_stays(function):
+    """``-0.0 + 0.0`` is ``0.0``."""
+    special = np.array([[0.0, -0.0, np.nan, np.inf]] * 40, np.float32)
+    assert len(names(lambda x: F.sin(function(F.sin(x))), special, algebra=True)) == 3
+
+
+def test_elementwise_calls_share_a_loop():
+    function = lambda x, row: F.relu(x * 2 + row) / (1 + F.exp(x))
+    row = X[0]
+    assert len(names(function, X, row)) == 6
+    assert len(names(function, X, row, fusion=True)) == 1
+
+
+def test_a_loop_writes_what_others_read():
+    def both(x):
+        y = F.exp(x)
+        z = y * 2
+        return y.sum(), F.sqrt(z), z
+
+    assert len(names(both, X, fusion=True)) == 2
+
+
+def test_loops_are_not_closed_over_a_reduction():
+    """A sum of what the loop makes is read by what follows: that cannot be in the same loop."""
+    function = lambda x: F.exp(x) / F.exp(x).sum(1, keepdims=True) * 2
+    found = names(function, X, fusion=True, common=True)
+    assert found == ["exp", "sum", "div+mul"]
+
+
+def test_other_places_are_not_read_in_a_loop():
+    function = lambda x: F.exp(x) + F.sin(F.exp(x)[::-1]) + F.transpose(F.exp(x).reshape(50, 40), (1, 0))
+    assert "exp+" not in names(function, X, fusion=True, common=True)[0]
+
+
+def test_dtypes_are_rounded_within_a_loop():
+    function = lambda x: ((x * 100).astype("int8") * 3).astype("float32") / 7 + (x > 0).astype("int32")
+    assert len(names(function, X, fusion=True)) == 1
+
+
+def test_memory_is_used_again():
+    plan = MemoryPlan()
+    assert [plan.take("a", 100), plan.take("b", 50), plan.take("c", 30)] == [0, 100, 150]
+    plan.give("a")
+    assert plan.take("d", 60) == 0
+    assert plan.take("e", 60) == 180  # 40 are left before, which do not do
+    plan.give("d")
+    plan.give("b")
+    assert plan.take("f", 150) == 0  # neighbours are one gap
+    plan.give("e")
+    assert plan.take("g", 100) == 180  # the end grows
+    assert plan.size == 280
+
+
+def test_a_chain_needs_the_memory_of_its_longest_link():
+    def chain(x):
+        for _ in range(20):
+            x = F.sum(F.broadcast_to(x, (3, *x.shape)) * 1.5, 0)
+        return x
+
+    config = GraphOptimizationConfig()
+    config.fusion = False
+    call = trace(chain, graph_opt_config=config)
+    call(nm.Tensor(X)), call(nm.Tensor(X))
+    assert call._last.executable.workspace < 7 * X.nbytes
