@@ -17,7 +17,6 @@ from .tape import Node
 from .tensor import Tensor, _new
 
 TABLE: dict[str, Op] = {}
-_LIMIT = 16384  # plans kept for an op
 watch: Callable[[Op, tuple, Plan], None] | None = None  # while a profile is made: sees an op's attributes and each plan that is new
 _GIVEN = {"g", "out", "out_spec", "index", "inputs", "memo"}  # what a gradient rule may ask for beside the op's arguments
 
@@ -74,6 +73,7 @@ class Op:
     errors: calls that must be refused
     function: for a composite, which has no kernel: what is called instead of `apply`
     straight_through: whether the gradient is not that of the values but of ``ref`` at complex numbers, which it rounds in their real part
+    limit:  how many plans are kept
     form:   the decorator that made it ("elementwise", "rowwise", ...), or "cast"; the proof asks more of some forms than of others
     """
 
@@ -93,6 +93,7 @@ class Op:
     variadic: bool = False
     straight_through: bool = False
     form: str = ""
+    limit: int = 16384
 
     def __post_init__(self):
         taken = _GIVEN & {*self.inputs, *self.attrs}
@@ -192,8 +193,18 @@ def apply(op: Op, inputs: Sequence[Tensor], attrs: tuple = ()):
 
 
 def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
-    """Infer, choose a kernel and pack it; remembered under ``key``."""
-    specs = tuple(tensor._spec for tensor in inputs)
+    """A new plan; remembered under ``key``."""
+    plan = plan_for(op, tuple(tensor._spec for tensor in inputs), attrs)
+    if len(op.plans) >= op.limit:
+        op.plans.clear()
+    op.plans[key] = plan
+    if watch is not None:
+        watch(op, attrs, plan)
+    return plan
+
+
+def plan_for(op: Op, specs: tuple[Spec, ...], attrs: tuple) -> Plan:
+    """Infer, choose a kernel and pack it."""
     named = dict(zip(op.attrs, attrs, strict=True))
     check(op.variadic or len(specs) == len(op.inputs), "{}: takes {} inputs, got {}", op.name, len(op.inputs), len(specs))
     for spec in specs[1:]:
@@ -212,11 +223,6 @@ def _plan(op: Op, inputs: Sequence[Tensor], attrs: tuple, key: tuple) -> Plan:
     plan.inputs = specs
     plan.differentiable = bool(op.vjp) and any(spec.is_float or spec.dtype == complex64 for spec in plan.outputs)
     plan.quantized = _keeps(op, plan)
-    if len(op.plans) >= _LIMIT:
-        op.plans.clear()
-    op.plans[key] = plan
-    if watch is not None:
-        watch(op, attrs, plan)
     return plan
 
 

@@ -10,6 +10,10 @@ from hypothesis import given, strategies as st
 
 import numod as nm
 import numod.optimizer as optim
+from numod.op import TABLE, Op
+from numod.optimizer import update
+from numod.testing import calls
+from numod.testing.calls import Trial
 
 GRADIENTS = [[1.0, -0.5, 0.25], [0.5, 0.5, -1.0], [-2.0, 0.0, 0.125], [1.0, 1.0, 1.0]]
 OTHER = {"betas": (0.5, 0.75), "eps": 0.5, "weight_decay": 0.5}
@@ -357,3 +361,89 @@ def test_a_schedule_goes_on_where_it_stopped():
     assert other.param_groups[0]["lr"] == 0.5
     resumed.step()
     assert other.param_groups[0]["lr"] == 0.25
+
+
+def test_lamb_of_low_precision_goes_on_with_a_state_of_megengine():
+    """The numbers are those of MegEngine 1.13 after one step and after another."""
+    group = {"lr": 0.1, "weight_decay": 0.0, "betas": (0.9, 0.999), "eps": 1e-8, "params": [0]}
+    first = {"exp_avg": [0.00999756, 0, 0.01999512], "exp_avg_sq": [9.9949893e-06, 0, 3.9979957e-05], "param_fp32": [0.90000004, 2, 2.9]}
+    state = {**{name: np.array(values, np.float32) for name, values in first.items()}, "step": np.array(1, np.float32)}
+    param = nm.Parameter([0.9, 2.0, 2.9], dtype="float16")
+    optimizer = optim.LAMBFp16(param, lr=7.0)
+    optimizer.load_state_dict({"param_groups": [group], "state": {0: state}})
+    param.grad = nm.Tensor([-0.3, 0.5, 0.2], dtype="float16")
+    optimizer.step()
+    assert param.dtype == np.float16
+    after = optimizer.state_dict()["state"][0]
+    np.testing.assert_allclose(after["param_fp32"], [0.94942963, 1.9255863, 2.8000002], rtol=1e-5)
+    np.testing.assert_array_equal(param.numpy(), after["param_fp32"].astype(np.float16))
+
+
+# One launch
+
+
+STEPS = [
+    (optim.SGD, {"lr": 0.1}, "sgd_steps"),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}, "momentum_steps"),
+    (optim.Adam, {"lr": 0.1}, "adam_steps"),
+    (optim.AdamW, {"lr": 0.1}, "adam_steps"),
+    (optim.Adagrad, {"lr_decay": 0.5}, "adagrad_steps"),
+    (optim.Adadelta, {}, "adadelta_steps"),
+    (optim.LAMB, {"lr": 0.1, "weight_decay": 0.1}, "lamb_steps"),
+    (optim.LAMBFp16, {"lr": 0.1}, "lamb_copy_steps"),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "op"), STEPS, ids=[op for *_, op in STEPS])
+def test_a_step_is_one_launch(kind, settings, op):
+    """Of all the ops there are, a step plans one, once, for all parameters with a gradient."""
+    params = [nm.Parameter(np.ones((3, size), np.float32)) for size in range(1, 200)]
+    for param in params[1:]:
+        param.grad = nm.Tensor(np.ones(param.shape, np.float32))
+    optimizer = kind(params, **settings)
+    with calls._fresh_plans():
+        optimizer.step()
+        assert {each.name: len(each.plans) for each in TABLE.values() if each.plans} == {op: 1}
+        (plan,) = TABLE[op].plans.values()
+        assert plan.run.program.n_in > 2 * len(params[1:])
+
+
+@pytest.mark.parametrize("op", [op for op in TABLE.values() if op.form == "joint"], ids=lambda op: op.name)
+@given(data=st.data())
+def test_one_launch_gives_what_its_ops_give_one_by_one(op, data):
+    """To the last bit, for every op that is made of others."""
+    call = Trial(op, data).call(dtype=np.dtype(data.draw(st.sampled_from(["float32", "float64", "float16"]))))
+    together = op(*call.tensors(), **call.attrs)
+    single = op.code(Op.__call__, *call.tensors(), **call.attrs)
+    assert [(out.dtype, out.numpy().tobytes()) for out in together] == [(out.dtype, out.numpy().tobytes()) for out in single]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_parameters_that_are_too_many_for_one_launch_take_several(size, monkeypatch):
+    monkeypatch.setattr(update, "LAUNCH", size)
+    params = [parameter(1, 2), nm.Parameter([1.0, 2.0], dtype="float64"), parameter(3, 4)]
+    for param in params:
+        param.grad = nm.Tensor([1.0, 1.0])
+    optim.Adam(params, lr=0.5).step()
+    np.testing.assert_allclose([param.numpy() for param in params], [[0.5, 1.5], [0.5, 1.5], [2.5, 3.5]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "LAMB", "LAMBFp16"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_parameters_of_low_precision_stay_so_and_zero_gradients_do_no_harm(name, dtype):
+    param = nm.Parameter([1.0, 2.0, 3.0], dtype=dtype)
+    param.grad = nm.Tensor([0.1, 0.0, 0.2], dtype=dtype)
+    optimizer = getattr(optim, name)(param, lr=100 if name == "Adadelta" else 0.1, weight_decay=0.0)
+    optimizer.step().step()
+    assert str(param.dtype) == dtype
+    values = param.numpy().astype(np.float32)
+    assert values[1] == 2.0
+    assert values[0] < 1.0
+    assert values[2] < 3.0
+
+
+def test_gradients_of_low_precision_are_clipped_by_a_norm_that_they_cannot_hold():
+    param = nm.Parameter(np.zeros(300), dtype="float16")
+    param.grad = nm.Tensor(np.full(300, 100.0), dtype="float16")
+    assert optim.clip_grad_norm(param, 1.0).item() == pytest.approx(100 * 300**0.5)
+    np.testing.assert_allclose(param.grad.numpy(), 300**-0.5, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""The decorators that declare ops: elementwise, rowwise, gather, scatter, view, composite, host.
+"""The decorators that declare ops: elementwise, rowwise, gather, scatter, view, composite, joint, each, host.
 
 Each turns a short function into a row of the table. What they have in common: ``ref`` is the truth in NumPy, ``vjp`` maps input names to gradient
 rules, ``sample(draw)`` draws inputs and attributes for the tests (see `numod.testing.draw`), ``kinks`` are inputs without a gradient, ``errors`` are calls
@@ -9,6 +9,7 @@ from .common import alias, broadcast, casts, normalize_axis, shift
 from .elements import elementwise, run_elementwise
 from .gathering import gather, run_gather, scatter
 from .host import host
+from .joint import each, joint
 from .rows import rowwise
 from .views import composite, view
 
@@ -17,9 +18,11 @@ __all__ = [
     "broadcast",
     "casts",
     "composite",
+    "each",
     "elementwise",
     "gather",
     "host",
+    "joint",
     "normalize_axis",
     "rowwise",
     "run_elementwise",

@@ -11,7 +11,7 @@ import numpy as np
 from ..dtype import complex64, float32, is_float, kind_of
 from ..errors import DTypeError, check
 from ..kernel import runtime
-from ..op import TABLE, Op, Plan, apply, register
+from ..op import TABLE, Op, Plan, register
 from ..spec import Spec
 
 
@@ -49,12 +49,23 @@ def _of_real(name: str, infer: Callable) -> Callable:
     return infer_real
 
 
+class Casts:
+    """What casts inputs to ``dtypes``."""
+
+    def __init__(self, dtypes: Sequence[np.dtype]):
+        self.dtypes = dtypes
+
+    def __call__(self, inputs: Sequence[Any], call: Callable = Op.__call__) -> list:
+        """The inputs with these dtypes, those that differ cast by ``call``."""
+        cast = TABLE["astype"]
+        return [x if x._spec.dtype == dtype else call(cast, x, dtype=dtype) for x, dtype in zip(inputs, self.dtypes, strict=True)]
+
+
 def casts(specs: Sequence[Spec], dtypes: Sequence[np.dtype]) -> Plan | None:
     """The Plan that casts inputs to these dtypes before anything else; None if they have them already."""
     if all(spec.dtype == dtype for spec, dtype in zip(specs, dtypes, strict=True)):
         return None
-    cast = TABLE["astype"]
-    return Plan(convert=lambda inputs: [t if t.dtype == d else apply(cast, (t,), (d,)) for t, d in zip(inputs, dtypes, strict=True)])
+    return Plan(convert=Casts(dtypes))
 
 
 def broadcast(name: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..kernel import executor, runtime
 from ..kernel.program import Program, Ref, Step, Word, aligned, moved
+from ..kernel.workspace import MemoryPlan
 from .graph import Call, Graph, Operand, Value
-from .memory import MemoryPlan
 
 _SLACK = 64  # readable bytes behind each value: vector code may load past the end
 

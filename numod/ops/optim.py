@@ -22,6 +22,30 @@ def _sample(arrays: int, settings: int, positive: tuple[int, ...] = ()):
     return draw_sample
 
 
+@elementwise(ref=lambda step: step + 1, takes="float", sample=_sample(0, 1))
+def count_step(step):
+    """The number of steps after another one."""
+    return step + 1.0
+
+
+@elementwise(
+    ref=lambda step, beta1, beta2: (step + 1, 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)),
+    takes="float",
+    outputs=3,
+    sample=_sample(0, 3),
+)
+def bias_corrections(step, beta1, beta2):
+    """The number of steps after another one, and how much of their weights means that began at zero have by then."""
+    count = step + 1.0
+    return count, 1.0 - beta1**count, 1.0 - beta2**count
+
+
+@elementwise(ref=lambda step, lr, decay: (step + 1, lr / (1 + step * decay)), takes="float", outputs=2, sample=_sample(0, 3))
+def decayed_rate(step, lr, decay):
+    """The number of steps after another one, and its learning rate."""
+    return step + 1.0, lr / (1.0 + step * decay)
+
+
 @elementwise(ref=lambda p, g, lr, decay: p - lr * (g + decay * p), takes="float", sample=_sample(2, 2))
 def sgd_step(param, grad, lr, decay):
     """Gradient descent with weight decay: the new parameter."""
@@ -110,6 +134,38 @@ def adadelta_step(param, grad, square, change, lr, rho, rest, eps, decay):
     s = rho * square + rest * g * g
     delta = math.sqrt(change + eps) / math.sqrt(s + eps) * g
     return param - lr * delta, s, rho * change + rest * delta * delta
+
+
+def _direction_ref(p, g, m, v, beta1, rest1, beta2, rest2, correct1, correct2, eps, decay):
+    m, v = beta1 * m + rest1 * g, beta2 * v + rest2 * g * g
+    return m / correct1 / (np.sqrt(v / correct2) + eps) + decay * p, m, v
+
+
+@elementwise(ref=_direction_ref, takes="float", outputs=3, sample=_sample(4, 8, positive=(3,)))
+def adam_direction(param, grad, mean, square, beta1, rest1, beta2, rest2, correct1, correct2, eps, decay):
+    """Adam's direction with decoupled decay, at a rate of 1, and the new moments."""
+    m = beta1 * mean + rest1 * grad
+    v = beta2 * square + rest2 * grad * grad
+    return decay * param + (m / correct1) / (math.sqrt(v / correct2) + eps), m, v
+
+
+@elementwise(ref=lambda p, u, lr: p - lr * u, takes="float", sample=_sample(2, 1))
+def plain_step(param, direction, lr):
+    """One step in a direction."""
+    return param - lr * direction
+
+
+@elementwise(ref=lambda norm, most: np.minimum(most / (norm + 1e-6), 1), takes="float", sample=_sample(0, 2))
+def clip_factor(norm, most):
+    """What to multiply by so that a norm is at most ``most``; NaN stays NaN."""
+    factor = most / (norm + 1e-6)
+    return 1.0 if factor > 1.0 else factor
+
+
+@elementwise(ref=lambda x, power: x ** (1 / power), takes="float", sample=_sample(0, 2))
+def root(x, power):
+    """``x ** (1 / power)``."""
+    return x ** (1.0 / power)
 
 
 def _lamb_step_ref(p, u, pp, uu, lr):

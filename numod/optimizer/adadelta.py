@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..ops import steps
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least, stepped
+from .optimizer import Optimizer, check_at_least
 
 
 class Adadelta(Optimizer):
@@ -45,9 +46,5 @@ class Adadelta(Optimizer):
             self._add_state(param, "step", initializer=0.0)
 
     def _updates(self, param_group: dict[str, Any]) -> None:
-        settings = [param_group[key] for key in ("lr", "rho", "eps", "weight_decay")]
-        for param in param_group["params"]:
-            if param.grad is None:
-                continue
-            kept = [self._state[param][name] for name in ("square_avg", "acc_delta", "step")]
-            assign(param, stepped(update.adadelta, param, param.grad, kept, settings))
+        params, lr, rho, eps, decay = (param_group[key] for key in ("params", "lr", "rho", "eps", "weight_decay"))
+        update.step(steps.adadelta_steps, params, self._state, ("square_avg", "acc_delta", "step"), lr, rho, 1 - rho, eps, decay)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..ops import steps
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least, stepped
+from .optimizer import Optimizer, check_at_least
 
 
 class Adagrad(Optimizer):
@@ -42,8 +43,4 @@ class Adagrad(Optimizer):
 
     def _updates(self, param_group: dict[str, Any]) -> None:
         settings = [param_group[key] for key in ("lr", "lr_decay", "eps", "weight_decay")]
-        for param in param_group["params"]:
-            if param.grad is None:
-                continue
-            kept = [self._state[param][name] for name in ("square_avg", "step")]
-            assign(param, stepped(update.adagrad, param, param.grad, kept, settings))
+        update.step(steps.adagrad_steps, param_group["params"], self._state, ("square_avg", "step"), *settings)

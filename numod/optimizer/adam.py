@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from ..ops import steps
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least, stepped
+from .optimizer import Optimizer, check_at_least
 
 
 class Adam(Optimizer):
@@ -47,12 +48,9 @@ class Adam(Optimizer):
             self._add_state(param, "step", initializer=0.0)
 
     def _updates(self, param_group: dict[str, Any]) -> None:
-        settings = (param_group["lr"], *param_group["betas"], param_group["eps"], param_group["weight_decay"], self.decoupled)
-        for param in param_group["params"]:
-            if param.grad is None:
-                continue
-            kept = [self._state[param][name] for name in ("exp_avg", "exp_avg_sq", "step")]
-            assign(param, stepped(update.adam, param, param.grad, kept, settings))
+        params, lr, (beta1, beta2), eps, decay = (param_group[key] for key in ("params", "lr", "betas", "eps", "weight_decay"))
+        settings = lr, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay
+        update.step(steps.adam_steps, params, self._state, ("exp_avg", "exp_avg_sq", "step"), *settings, decoupled=self.decoupled)
 
 
 def check_betas(name: str, betas: tuple[float, float]) -> None:

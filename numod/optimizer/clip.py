@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from .. import functional as F
+from ..constants import constant
+from ..dtype import float32
+from ..ops import steps
 from ..tensor import Tensor
-from .update import square_length
+from . import update
 
 
 def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: float = 2.0) -> Tensor:
@@ -30,24 +32,13 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
     gradients = _gradients("clip_grad_norm", tensors)
     if not gradients:
         return Tensor(0.0)
-    parts = F.stack([_power_sum(gradient.detach(), ord).astype("float32") for gradient in gradients])
-    if ord == math.inf:
-        norm = F.max(parts)
-    else:
-        total = F.sum(parts)
-        norm = F.sqrt(total) if ord == 2 else total if ord == 1 else total ** (1 / ord)
-    scale = F.minimum(max_norm / (norm + 1e-6), 1.0)
-    for gradient in gradients:
-        gradient._reset(gradient.detach() * scale.astype(gradient.dtype))
+    kind = {1: "1", 2: "2", math.inf: "max"}.get(ord, "power")
+    settings = [constant(float(value), float32, gradients[0].device) for value in (max_norm, 1.0 if kind == "max" else ord)]
+    if kind == "max":
+        gradients = [gradient for gradient in gradients if gradient.size]
+    norm, factor = steps.norm_of_all(*settings, *gradients, kind=kind)
+    update.change(steps.scale_all, gradients, factor)
     return norm
-
-
-def _power_sum(x: Tensor, ord: float) -> Tensor:
-    if ord == 2:
-        return square_length(x)
-    if ord == math.inf:
-        return F.max(F.abs(x)) if x.size else Tensor(0.0)
-    return F.sum(F.abs(x)) if ord == 1 else F.sum(F.abs(x) ** ord)
 
 
 def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: float) -> None:
@@ -60,8 +51,9 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
     >>> x.grad
     Tensor([ 2. -1.], device=xpux:0)
     """
-    for gradient in _gradients("clip_grad_value", tensors):
-        gradient._reset(F.clip(gradient.detach(), lower, upper))
+    if lower > upper:
+        raise ValueError(f"clip_grad_value: lower {lower} is above upper {upper}")
+    update.change(steps.clip_all, _gradients("clip_grad_value", tensors), lower, upper)
 
 
 def _gradients(name: str, tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:

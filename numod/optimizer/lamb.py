@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
+from ..op import Op
+from ..ops import steps
 from ..tensor import Parameter
 from . import update
 from .adam import check_betas
-from .optimizer import Optimizer, assign, check_at_least, stepped
+from .optimizer import Optimizer, check_at_least
 
 
 class LAMB(Optimizer):
@@ -52,18 +54,14 @@ class LAMB(Optimizer):
             self._add_state(param, "exp_avg_sq")
             self._add_state(param, "step", initializer=0.0)
 
-    def _updates(self, param_group: dict[str, Any]) -> None:
-        for param in param_group["params"]:
-            if param.grad is not None:
-                assign(param, self._step_of(param, param, param.grad, param_group))
+    _op: ClassVar[Op] = steps.lamb_steps
+    _names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq", "step")
 
-    def _step_of(self, param, value, grad, param_group):
-        """The new value of a parameter that has ``value``; its moments change."""
-        kept = [self._state[param][name] for name in ("exp_avg", "exp_avg_sq", "step")]
-        decay = param_group["weight_decay"]
-        adapt = bool(self.always_adapt or decay > 0)
-        settings = (param_group["lr"], *param_group["betas"], param_group["eps"], decay, self.bias_correction, adapt)
-        return stepped(update.lamb, value, grad, kept, settings)
+    def _updates(self, param_group: dict[str, Any]) -> None:
+        params, lr, (beta1, beta2), eps, decay = (param_group[key] for key in ("params", "lr", "betas", "eps", "weight_decay"))
+        fades = (beta1, beta2) if self.bias_correction else (0, 0)
+        settings = lr, beta1, 1 - beta1, beta2, 1 - beta2, *fades, eps, decay
+        update.step(self._op, params, self._state, self._names, *settings, adapted=bool(self.always_adapt or decay > 0))
 
 
 class LAMBFp16(LAMB):
@@ -75,6 +73,9 @@ class LAMBFp16(LAMB):
     array([3., 4.], dtype=float32)
     """
 
+    _op = steps.lamb_copy_steps
+    _names = ("exp_avg", "exp_avg_sq", "step", "param_fp32")
+
     def _create_state(self, param_group: dict[str, Any]) -> None:
         for param in param_group["params"]:
             value = param.detach().astype("float32")
@@ -82,11 +83,3 @@ class LAMBFp16(LAMB):
                 self._add_state(param, name, initializer=value * 0)
             self._add_state(param, "step", initializer=0.0)
             self._add_state(param, "param_fp32", initializer=value)
-
-    def _updates(self, param_group: dict[str, Any]) -> None:
-        for param in param_group["params"]:
-            if param.grad is None:
-                continue
-            exact = self._state[param]["param_fp32"]
-            exact._reset(self._step_of(param, exact, param.grad.astype("float32"), param_group))
-            assign(param, exact.astype(param.dtype))

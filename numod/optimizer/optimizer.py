@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -80,10 +80,10 @@ class Optimizer(ABC):
 
     def step(self) -> Self:
         """Change every parameter that has a gradient; returns the optimizer, so that ``step().clear_grad()`` can follow."""
-        where = f"{type(self).__name__}.step"
         for param in self._params():
-            if param.grad is not None:
-                check(param.grad.shape == param.shape, "{}: gradient of shape {} for {}", where, param.grad.shape, param.shape)
+            grad = param._grad
+            if grad is not None and grad._spec.shape != param._spec.shape:
+                check(False, "{}.step: gradient of shape {} for {}", type(self).__name__, grad.shape, param.shape)
         for group in self.param_groups:
             self._updates(group)
         return self
@@ -159,21 +159,6 @@ def _listed(params: Any) -> list:
     if isinstance(params, (str, Tensor)) or not isinstance(params, Iterable):
         raise TypeError(f"Optimizer: params must be a Parameter, a dict or an iterable of them, got {type(params).__name__}")
     return list(params)
-
-
-def assign(param: Parameter, value: Tensor) -> None:
-    """Give a parameter its new value. To a GradManager that is recording it stays the tensor that it attached."""
-    origin = param._node, param._index
-    param._reset(value)
-    param._node, param._index = origin
-
-
-def stepped(rule: Callable[..., tuple], value: Tensor, grad: Tensor, state: Sequence[Tensor], settings: Iterable[Any]) -> Tensor:
-    """The new value by ``rule(value, grad, *state, *settings)``, which returns the new state with it; that goes into ``state``."""
-    new, *changed = rule(value, grad, *state, *settings)
-    for kept, each in zip(state, changed, strict=True):
-        kept._reset(each)
-    return new
 
 
 def check_at_least(name: str, least: float, **settings: Any) -> None:

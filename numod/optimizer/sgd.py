@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..ops import steps
 from ..tensor import Parameter
 from . import update
-from .optimizer import Optimizer, assign, check_at_least
+from .optimizer import Optimizer, check_at_least
 
 
 class SGD(Optimizer):
@@ -45,14 +46,8 @@ class SGD(Optimizer):
                 self._add_state(param, "momentum_buffer")
 
     def _updates(self, param_group: dict[str, Any]) -> None:
-        lr, momentum, weight_decay = (param_group[key] for key in ("lr", "momentum", "weight_decay"))
-        for param in param_group["params"]:
-            if param.grad is None:
-                continue
-            if momentum == 0:
-                (new,) = update.sgd(param, param.grad, lr, weight_decay)
-            else:
-                velocity = self._state[param]["momentum_buffer"]
-                new, changed = update.momentum_sgd(param, param.grad, velocity, lr, momentum, weight_decay, self.nesterov)
-                velocity._reset(changed)
-            assign(param, new)
+        params, lr, momentum, decay = (param_group[key] for key in ("params", "lr", "momentum", "weight_decay"))
+        if momentum == 0:
+            update.step(steps.sgd_steps, params, {}, (), lr, decay)
+        else:
+            update.step(steps.momentum_steps, params, self._state, ("momentum_buffer",), lr, momentum, decay, nesterov=self.nesterov)

@@ -1,66 +1,71 @@
-"""One step on one parameter: from it, its gradient and its state to their new values. Nothing is changed in place."""
+"""One step on all parameters of a group that have a gradient: what goes into the launch, and where its results go."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from ..constants import constant
-from ..ops import optim, reduce
-from ..ops.math import mul
-from ..tensor import Tensor
+from ..dtype import float32, is_half
+from ..op import Op
+from ..tensor import Parameter, Tensor
+
+LAUNCH = 1 << 26  # bytes that one launch reads or makes anew at most, but for what a single parameter needs
 
 
-def _settings(like: Tensor, *values: float | Tensor) -> list[Tensor]:
-    return [value if isinstance(value, Tensor) else constant(float(value), like.dtype, like.device) for value in values]
+def step(
+    op: Op, params: Iterable[Parameter], state: dict[Parameter, dict[str, Tensor]], names: Sequence[str], *settings: Any, **options: Any
+) -> None:
+    """One step of ``op`` (of `numod.ops.steps`) on every parameter with a gradient.
+
+    names: of the tensors in ``state`` that a row of ``op`` has beside the parameter and its gradient. settings: numbers, or tensors without axes.
+    """
+    rows = []
+    for param in params:
+        grad = param._grad
+        if grad is not None:
+            kept = state[param] if names else {}
+            rows.append((param, grad, *[kept[name] for name in names]))
+    for group, new in _launched(op, rows, settings, options):
+        results = iter(new)
+        for param, _, *kept in group:
+            value = next(results)  # to a GradManager that is recording the parameter stays the tensor that it attached
+            param._buffer, param._spec = value._buffer, value._spec
+            for tensor in kept:
+                tensor._reset(next(results))
 
 
-def sgd(param, grad, lr, weight_decay):
-    """Plain gradient descent: the new parameter."""
-    return (optim.sgd_step(param, grad, *_settings(param, lr, weight_decay)),)
+def change(op: Op, tensors: Sequence[Tensor], *settings: Any) -> None:
+    """Give each tensor the value that ``op`` (of `numod.ops.steps`) makes of it alone."""
+    for group, new in _launched(op, [(tensor,) for tensor in tensors], settings, {}):
+        for (tensor,), value in zip(group, new, strict=True):
+            tensor._reset(value)
 
 
-def momentum_sgd(param, grad, velocity, lr, momentum, weight_decay, nesterov):
-    """Gradient descent with momentum: the new parameter and velocity."""
-    op = optim.nesterov_step if nesterov else optim.momentum_step
-    return op(param, grad, velocity, *_settings(param, lr, momentum, weight_decay))
+def _launched(op: Op, rows: Iterable[tuple[Tensor, ...]], settings: Sequence[Any], options: dict[str, Any]):
+    """(rows, their new values) for each launch."""
+    for group in _launches(rows):
+        first = group[0][0]._spec
+        dtype = float32 if is_half(first.dtype) else first.dtype  # a setting like 1e-8 is nothing in float16
+        given = [value if isinstance(value, Tensor) else constant(float(value), dtype, first.device) for value in settings]
+        yield group, op(*[tensor for row in group for tensor in row], *given, **options)
 
 
-def adam(param, grad, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps, weight_decay, decoupled):
-    """Adam, with L2 or decoupled weight decay: the new parameter, moments and step count."""
-    step = step + 1.0
-    corrections = (1 - beta1**step, 1 - beta2**step)
-    op = optim.adamw_step if decoupled else optim.adam_step
-    settings = _settings(param, lr, beta1, 1 - beta1, beta2, 1 - beta2, *corrections, eps, weight_decay)
-    return (*op(param, grad, exp_avg, exp_avg_sq, *settings), step)
+def _launches(rows: Iterable[tuple[Tensor, ...]]) -> list[list[tuple[Tensor, ...]]]:
+    """Rows that one launch takes: of one dtype and device, and small enough together.
 
-
-def adagrad(param, grad, square_avg, step, lr, lr_decay, eps, weight_decay):
-    """Adagrad: the new parameter, sum of squares and step count."""
-    rate = lr / (1 + step * lr_decay) if lr_decay != 0 else lr
-    return (*optim.adagrad_step(param, grad, square_avg, *_settings(param, rate, eps, weight_decay)), step + 1.0)
-
-
-def adadelta(param, grad, square_avg, acc_delta, step, lr, rho, eps, weight_decay):
-    """Adadelta: the new parameter, means of squares and step count."""
-    settings = _settings(param, lr, rho, 1 - rho, eps, weight_decay)
-    return (*optim.adadelta_step(param, grad, square_avg, acc_delta, *settings), step + 1.0)
-
-
-def lamb(param, grad, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps, weight_decay, bias_correction, adapt):
-    """LAMB: the new parameter, moments and step count. adapt: scale the step to the length of the parameter."""
-    step = step + 1.0
-    corrections = (1 - beta1**step, 1 - beta2**step) if bias_correction else (1.0, 1.0)
-    (decay,) = _settings(param, weight_decay)
-    start = decay if weight_decay == 0 else mul(param, decay)
-    # Adam's step from there at a rate of -1 is `start` plus its direction
-    settings = _settings(param, -1.0, beta1, 1 - beta1, beta2, 1 - beta2, *corrections, eps, 0.0)
-    direction, *moments = optim.adam_step(start, grad, exp_avg, exp_avg_sq, *settings)
-    if adapt:
-        new = optim.lamb_step(param, direction, square_length(param), square_length(direction), *_settings(param, lr))
-    else:
-        new = optim.sgd_step(param, direction, *_settings(param, lr, 0.0))
-    return (new, *moments, step)
-
-
-def square_length(x: Tensor) -> Tensor:
-    """The sum of squares of all elements: first along all axes but one, which threads share, then along that one."""
-    rows = optim.sum_squares(x, axis=tuple(range(1, x.ndim))) if x.ndim > 1 else None
-    return optim.sum_squares(x, axis=tuple(range(x.ndim))) if rows is None else reduce.sum(rows, axis=(0,))
+    All results of a launch are in memory beside what they replace. Those of some megabytes are written to memory that the launch before has set free,
+    which is still in the cache, and what a launch costs is nothing beside its work by then.
+    """
+    launches: list[list] = []
+    open_ones: dict[tuple, tuple[list, int]] = {}
+    for row in rows:
+        spec = row[0]._spec
+        key = spec.dtype, spec.device
+        found = open_ones.get(key)
+        if found is None or found[1] > LAUNCH:
+            found = [], 0
+            launches.append(found[0])
+        found[0].append(row)
+        open_ones[key] = found[0], found[1] + len(row) * spec.nbytes
+    return launches

@@ -15,7 +15,7 @@ from .properties import proves
 
 
 def _differentiable(op: Op) -> bool:
-    return bool(op.vjp) or op.function is not None
+    return bool(op.vjp) or op.form == "composite"
 
 
 def _smooth(trial: Trial) -> Call:

@@ -1,0 +1,81 @@
+"""Several programs as one: what one makes the next may read, and all of them run in one native call.
+
+A `Place` stands for memory that is not there yet: an input or an output of the whole, or a value on the way, which gets a part of the workspace
+from the program that makes it to the last that reads it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .program import Program, Ref, Step, aligned, moved
+from .workspace import MemoryPlan
+
+_SLACK = 64  # readable bytes behind each value: vector code may load past the end
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """Memory of ``nbytes``, from ``offset`` on in the memory of ``whole`` if there is one."""
+
+    nbytes: int
+    whole: Place | None = None
+    offset: int = 0
+
+    def shifted(self, offset: int) -> Place:
+        """The same memory from ``offset`` bytes on."""
+        return Place(self.nbytes - offset, self.whole or self, self.offset + offset) if offset else self
+
+
+class Joined:
+    """Programs in the order in which they run."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Program, Sequence[Place], list[Place]]] = []
+
+    def add(self, program: Program, inputs: Sequence[Place]) -> list[Place]:
+        """Run ``program`` on what is at ``inputs``; returns the places of what it makes."""
+        outs = [Place(nbytes) for nbytes in program.outs]
+        self._parts.append((program, inputs, outs))
+        return outs
+
+    def program(self, inputs: Sequence[Place], outputs: Sequence[Place]) -> Program:
+        """The whole. Each of ``outputs`` must be a place of its own that one of the programs made."""
+        made = {place: i for i, (_, _, outs) in enumerate(self._parts) for place in outs}
+        if len(set(outputs)) < len(outputs) or not made.keys() >= set(outputs):
+            raise ValueError("joined programs: an output must be a result, whole, and none twice")
+        where = {place: Ref("in", i) for i, place in enumerate(inputs)} | {place: Ref("out", i) for i, place in enumerate(outputs)}
+        last: dict[Place, int] = {place: i for place, i in made.items() if place not in where}
+        for i, (_, read, _) in enumerate(self._parts):
+            last |= {place.whole or place: i for place in read if (place.whole or place) in last}
+        ends: dict[int, list[Place]] = {}
+        for place, i in last.items():
+            ends.setdefault(i, []).append(place)
+        plan = MemoryPlan()
+        steps: list[Step] = []
+        for i, (program, read, outs) in enumerate(self._parts):
+            for place in outs:
+                if place not in where:
+                    where[place] = Ref("tmp", 0, plan.take(place, aligned(place.nbytes + _SLACK)))
+            own = plan.take(i, aligned(program.workspace)) if program.workspace else 0
+            at = {"in": [_within(where, place) for place in read], "out": [where[place] for place in outs], "tmp": [Ref("tmp", 0, own)]}
+            steps += [moved(step, functools.partial(_moved, at)) for step in program.steps]
+            if program.workspace:
+                plan.give(i)
+            for place in ends.get(i, ()):
+                plan.give(place)
+        return Program(tuple(place.nbytes for place in outputs), len(inputs), tuple(steps), plan.size)
+
+
+def _within(where: dict[Place, Ref], place: Place) -> Ref:
+    return _further(where[place.whole or place], place.offset)
+
+
+def _moved(at: dict[str, list[Ref]], ref: Ref) -> Ref:
+    return _further(at[ref.space][ref.index], ref.offset)
+
+
+def _further(ref: Ref, offset: int) -> Ref:
+    return ref._replace(offset=ref.offset + offset)
