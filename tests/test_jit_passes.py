@@ -6,8 +6,8 @@ import pytest
 import numod as nm
 import numod.functional as F
 from numod.jit import GraphOptimizationConfig, trace
-from numod.jit.memory import MemoryPlan
 from numod.jit.passes import PASSES
+from numod.kernel.workspace import MemoryPlan
 
 X = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
 
