@@ -136,3 +136,46 @@ def test_a_chain_needs_the_memory_of_its_longest_link():
     call = trace(chain, graph_opt_config=config)
     call(nm.Tensor(X)), call(nm.Tensor(X))
     assert call._last.executable.workspace < 7 * X.nbytes
+
+
+def test_new_values_are_written_over_the_old():
+    weight = nm.Parameter(X)
+
+    @trace
+    def decay(x):
+        nonlocal weight
+        weight *= 0.5
+        weight += x
+        return x
+
+    x = nm.Tensor(X)
+    decay(x), decay(x)
+    place, expected = weight._buffer.address, weight.numpy().copy()
+    for _ in range(3):
+        decay(x)
+        expected = expected * np.float32(0.5) + X
+        assert weight._buffer.address == place
+        assert np.array_equal(weight.numpy(), expected)
+    array, alias, part = weight.numpy(), weight.detach(), weight[3]
+    before = expected
+    decay(x)
+    expected = expected * np.float32(0.5) + X
+    assert np.array_equal(weight.numpy(), expected)  # what others hold stays as it was
+    assert all(np.array_equal(each, want) for each, want in ((array, before), (alias.numpy(), before), (part.numpy(), before[3])))
+
+
+def test_old_values_that_are_still_needed_are_not_written_over():
+    weight = nm.Parameter(X)
+
+    @trace
+    def step(x):
+        nonlocal weight
+        old = weight.detach()
+        weight *= 0.5
+        return old + weight.sum(), F.transpose(weight, (1, 0))
+
+    for _ in range(4):
+        before = weight.numpy().copy()
+        out, turned = step(nm.Tensor(X))
+        assert np.array_equal(turned.numpy(), (before * np.float32(0.5)).T)
+        assert np.allclose(out.numpy(), before + weight.numpy().sum(), rtol=1e-5)

@@ -103,6 +103,7 @@ def split(graph: Graph, sources: list[Any], backward: Backward) -> tuple[list[An
         else:
             back.append(call)
     graph.calls, back = forward[::-1], back[::-1]
+    graph.updates = {}  # the way back may read the old values
     results = [operand for operand in backward.operands if operand is not None]
     inside = {value for call in back for value in call.outputs}
     kept: dict[Value, Value] = {}
@@ -161,6 +162,7 @@ class Differentiable(Recorded):
     def __call__(self, arguments: Sequence[Tensor]) -> Any:
         """Do what the function would do, and remember how to come back."""
         forward = self.forward
+        forward.prepare()
         buffers = forward.buffers(arguments)
         made = forward.run(buffers)
         results = forward.take_effect(arguments, made)

@@ -75,11 +75,17 @@ class Call:
 
 @dataclass(eq=False, slots=True)
 class Graph:
-    """Calls in the order in which they are done, what they are given and what is wanted of them."""
+    """Calls in the order in which they are done, what they are given and what is wanted of them.
+
+    updates: results, by number, that are the new values of inputs whose old ones nobody needs afterwards.
+    over:    values that are written over inputs.
+    """
 
     calls: list[Call] = field(default_factory=list)
     inputs: list[Value] = field(default_factory=list)
     results: list[Operand] = field(default_factory=list)
+    updates: dict[int, Value] = field(default_factory=dict)
+    over: dict[Value, Value] = field(default_factory=dict)
 
     def operands(self) -> Iterator[Operand]:
         """All that is read by calls or wanted in the end."""

@@ -47,17 +47,18 @@ def lower(graph: Graph) -> Executable:
     kept = {operand.value for operand in graph.results}  # values that must outlive the group that makes them
     stages: list[Segment | Call] = []
     for group in reversed(groups):
-        stages.append(_segment(group, kept) if group[0].program is not None else group[0])
+        stages.append(_segment(group, kept, graph.over) if group[0].program is not None else group[0])
         kept |= {operand.value for call in group for operand in call.inputs}
     return Executable(graph, stages[::-1])
 
 
-def _segment(calls: Sequence[Call], kept: set[Value]) -> Segment:
+def _segment(calls: Sequence[Call], kept: set[Value], over: dict[Value, Value]) -> Segment:
     inside = {value for call in calls for value in call.outputs}
-    made = [value for call in calls for value in call.outputs if value in kept]
+    made = [value for call in calls for value in call.outputs if value in kept and value not in over]
     sources = list(dict.fromkeys(o.value for call in calls for o in call.inputs if o.value not in inside and o.value.buffer is None))
     place: dict[Value, Word] = {value: Ref("out", index) for index, value in enumerate(made)}
     place |= {value: Ref("in", index) for index, value in enumerate(sources)}
+    place |= {new: place[old] for new, old in over.items() if new in inside}
     last = {value: number for number, call in enumerate(calls) for value in (*(o.value for o in call.inputs), *call.outputs)}
     plan = MemoryPlan()
     steps: list[Step] = []
@@ -104,8 +105,8 @@ class Executable:
     def __init__(self, graph: Graph, stages: Sequence[Segment | Call]):
         self.graph, self.stages = graph, stages
         only = stages[0] if len(stages) == 1 else None
-        wanted = [operand.value for operand in graph.results]
-        self._whole = isinstance(only, Segment) and list(only.sources) == graph.inputs and list(only.made) == wanted
+        new = [operand.value for operand in graph.results if operand.value not in graph.over]
+        self._whole = isinstance(only, Segment) and list(only.sources) == graph.inputs and list(only.made) == new
         self._run = only.run if isinstance(only, Segment) else None
 
     @property
@@ -114,12 +115,12 @@ class Executable:
         return max((stage.workspace for stage in self.stages if isinstance(stage, Segment)), default=0)
 
     def __call__(self, buffers: Sequence[Any]) -> Sequence[Any]:
-        """The buffers of the results, given those of the inputs; raises Failure."""
+        """The buffers of the results that are not written over inputs, given those of the inputs; raises Failure."""
         if self._whole:  # the launch takes the inputs and gives the results just so
             made = self._run(*buffers)  # type: ignore[misc]
             if made is None:
                 raise self._failure(self.stages[0])
-            return made if len(self.graph.results) != 1 else (made,)
+            return (made,) if len(self.stages[0].made) == 1 else made  # type: ignore[union-attr]
         known: dict[Value, Any] = dict(zip(self.graph.inputs, buffers, strict=True))
         for stage in self.stages:
             if isinstance(stage, Segment):
@@ -132,7 +133,8 @@ class Executable:
                 if made is None:
                     raise Failure(stage, *executor.error_of(stage.run))
                 known.update(zip(stage.outputs, (made,) if len(stage.outputs) == 1 else made, strict=True))
-        return [_buffer(operand, known) for operand in self.graph.results]
+        known.update((new, known[old]) for new, old in self.graph.over.items())
+        return [_buffer(operand, known) for operand in self.graph.results if operand.value not in self.graph.over]
 
     @staticmethod
     def _failure(segment: Any) -> Failure:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..constants import constant
-from ..kernel import loader
+from ..kernel import loader, memory
 from ..op import KernelIndexError
 from ..spec import Spec
 from ..tensor import Tensor
@@ -75,6 +76,14 @@ class Effects:
     specs: list[Spec]
     fill: Callable[[Sequence[Tensor]], Any]
 
+    def keep(self, chosen: Sequence[bool]) -> None:
+        """Leave the other changed places out: they are changed already."""
+        self.specs = [spec for spec, each in zip(self.specs, [*chosen, *[True] * len(self.specs)], strict=False) if each]
+        self.changed = [place for place, each in zip(self.changed, chosen, strict=True) if each]
+
+
+_REFERENCES = 5  # to the buffer of a tensor that nobody else holds: from it, from the inputs, and three from where they are counted
+
 
 class Replay:
     """Runs the program of a Graph whose inputs are ``sources``, if the Python objects around it are as they were.
@@ -95,6 +104,7 @@ class Replay:
         self._specs = [tensor._spec for tensor in self.tensors]
         self._graded = graded
         self._executable: Executable | None = None
+        self._over: dict[int, Any] = {}  # inputs that are written over: their numbers, and the buffers of the last call, which are nobody else's
 
     def fits(self, arguments: Sequence[Tensor]) -> bool:
         """Whether this program does for a call what the function would do."""
@@ -111,16 +121,27 @@ class Replay:
 
     @property
     def executable(self) -> Executable:
-        """The program, made when it is first wanted."""
+        """What runs the program."""
+        return self.prepare()
+
+    def prepare(self) -> Executable:
+        """Make the program, if it is not there yet."""
         if self._executable is None:
             passes.optimize(self.graph, self.options)
             self._executable = lower(self.graph)
+            self._over = dict.fromkeys(value.given for value in self.graph.over.values())
+            over = [self.graph.results[index].value in self.graph.over for index in range(len(self.effects.changed))]
+            self.effects.keep([not each for each in over])
         return self._executable
 
     def buffers(self, arguments: Sequence[Tensor]) -> list[Any]:
-        """What the program reads in a call."""
+        """What the program reads in a call. Needs the program to be there: what it writes over must be in buffers that nobody else holds."""
         buffers = [arguments[place]._buffer for place in self.places]
         buffers += [tensor._buffer for tensor in self.tensors]
+        for number in self._over:
+            own = self._over[number]
+            if buffers[number] is not own or sys.getrefcount(own) > _REFERENCES:
+                self._over[number] = buffers[number] = self.tensors[number - len(self.places)]._buffer = memory.copied(buffers[number])
         if self.gradients:
             buffers += [_tensor(each, arguments)._buffer for each in self.gradients]
         if self.rates:
@@ -131,12 +152,13 @@ class Replay:
 
     def __call__(self, arguments: Sequence[Tensor]) -> Any:
         """Do for these arguments what the function would do."""
+        self.prepare()
         return self.effects.fill(self.take_effect(arguments, self.run(self.buffers(arguments))))
 
     def run(self, buffers: Sequence[Any]) -> Sequence[Any]:
         """The buffers of the results."""
         try:
-            return (self._executable or self.executable)(buffers)
+            return self.prepare()(buffers)
         except Failure as failure:
             raise _error(failure) from None
 

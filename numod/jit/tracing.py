@@ -195,6 +195,8 @@ def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: Seq
     changed, graded = capture.changed(), capture.graded()
     new = [*changed, *(tensor._grad for tensor in graded if tensor._grad is not None), *(leaf for leaf in leaves if id(leaf) not in before)]
     capture.graph.results = [capture.operand(tensor) for tensor in new]
+    inputs = {id(source): value for source, value in zip(capture.sources, capture.graph.inputs, strict=True)}
+    capture.graph.updates = {n: inputs[id(t)] for n, t in enumerate(changed) if place(t) is t and id(t) in inputs}
     effects = Effects(
         changed=[place(tensor) for tensor in changed],
         graded=[place(tensor) for tensor in graded if tensor._grad is not None],

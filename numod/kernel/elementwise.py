@@ -37,10 +37,15 @@ class Stage(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """What a loop does with each element: stages, and the numbers of the values that it writes."""
+    """What a loop does with each element.
+
+    writes: the numbers of the values that it writes. over: (output, input) pairs that are the same memory, of one dtype and in step. (The
+    compiler must know: where memory overlaps by chance it does one element at a time.)
+    """
 
     stages: tuple[Stage, ...]
     writes: tuple[int, ...]
+    over: tuple[tuple[int, int], ...] = ()
 
 
 def program(code: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: np.dtype) -> Program:
@@ -63,7 +68,7 @@ def chain_program(chain: Chain, inputs: Sequence[Spec], outputs: Sequence[Spec])
     types = tuple(str(spec.dtype) for spec in (*outputs, *inputs))
     name = "_".join(dict.fromkeys(stage.code.__name__ for stage in chain.stages))
     facts = tuple((source.fingerprint(stage.code), str(stage.dtype), stage.takes, stage.gives) for stage in chain.stages)
-    kernel = Kernel(("elementwise", name, facts, chain.writes, types, kinds), lambda: build(chain, types, kinds))
+    kernel = Kernel(("elementwise", name, facts, chain.writes, chain.over, types, kinds), lambda: build(chain, types, kinds))
     addresses = (*(Ref("out", i) for i in range(len(outputs))), *(Ref("in", i) for i in range(len(inputs))))
     words: tuple = (*addresses, *(steps if "g" in kinds else ()))
     if len(shape) > 1:
@@ -119,6 +124,7 @@ def build(chain: Chain, types: tuple[str, ...], kinds: str) -> Callable:
             lines.append(f"    value{i} = x{i}[0]{truth}")
         elif kind == "g":
             lines.append(f"    step{i} = words[{1 + outputs + len(kinds) + i}]")
+        lines += [f"    out{out} = x{i}" for out, below in chain.over if below == i]
         values.append({"c": f"x{i}[k]{truth}", "s": f"value{i}", "g": f"x{i}[k * step{i}]{truth}"}[kind])
     lines.append("    for k in range(begin, end):")
     if len(parts) > 1:  # what several functions take is read once

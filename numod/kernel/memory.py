@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 
 import numpy as np
@@ -34,6 +35,13 @@ def to_numpy(buffer, spec: Spec) -> np.ndarray:
         return np.empty(spec.shape, spec.dtype)
     item = spec.dtype.itemsize
     return np.ndarray(spec.shape, spec.dtype, buffer, strides=[item * stride for stride in spec.strides])
+
+
+def copied(buffer):
+    """A CPU buffer of its own with the same bytes."""
+    new = runtime.alloc(buffer.nbytes)
+    ctypes.memmove(new.address, buffer.address, buffer.nbytes)
+    return new
 
 
 def usage(device: Device) -> dict[str, int]:

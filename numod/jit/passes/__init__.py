@@ -11,13 +11,15 @@ from .common import share_common
 from .constants import compute_constants
 from .dead_code import remove_unused
 from .fusion import fuse
+from .in_place import write_over
 
 PASSES: dict[str, Callable[[Graph], None]] = {
-    "dead_code": remove_unused,
     "constants": compute_constants,
     "algebra": simplify,
     "common": share_common,
+    "dead_code": remove_unused,
     "fusion": fuse,
+    "in_place": write_over,
 }
 
 
@@ -26,4 +28,3 @@ def optimize(graph: Graph, options: Any) -> None:
     for name, work in PASSES.items():
         if getattr(options, name, None) is not False:
             work(graph)
-    remove_unused(graph)
