@@ -21,7 +21,7 @@ class Value:
 
     __slots__ = ("_spec", "place")
 
-    def __init__(self, spec: Spec, place: Place):
+    def __init__(self, spec: Spec, place: Any):
         self._spec, self.place = spec, place
 
     dtype = property(lambda self: self._spec.dtype)
@@ -43,7 +43,8 @@ def joint(
         def infer(*specs: Spec, **named: Any) -> Plan:
             joined = Joined()
             inputs = [Value(spec, Place(spec.nbytes)) for spec in specs]
-            results = code(_recorder(joined), *inputs, **named)
+            add = lambda op, attrs, plan, values: joined.add(plan.run.program, [value.place for value in values])
+            results = code(recorder(add), *inputs, **named)
             program = joined.program([value.place for value in inputs], [value.place for value in results])
             return Plan(tuple(value._spec for value in results), executor.compile(program))
 
@@ -79,8 +80,11 @@ def _planned(*_: Any) -> None:
     """A joint op's ``infer`` has planned it."""
 
 
-def _recorder(joined: Joined) -> Callable:
-    """``call(op, *values, **attrs)``: what the op gives, as Values; how it is done goes into ``joined``."""
+def recorder(add: Callable[[Op, tuple, Plan, Sequence[Value]], Sequence[Any]]) -> Callable:
+    """``call(op, *values, **attrs)`` for the code of a joint op: what the op gives, as Values.
+
+    ``add(op, attrs, plan, values)`` sees each op that is a program of kernels, and says where its outputs will be.
+    """
 
     def call(op: Op, *inputs: Value, **named: Any):
         attrs = tuple(named.get(name, default) for name, default in op.attrs.items())
@@ -91,10 +95,9 @@ def _recorder(joined: Joined) -> Callable:
         if op.form == "view" and plan.convert is None:
             spec, offset = op.code(*specs, **dict(zip(op.attrs, attrs, strict=True)))
             return Value(spec, inputs[0].place.shifted(offset))
-        program = getattr(plan.run, "program", None)
-        if program is None:
+        if getattr(plan.run, "program", None) is None:
             raise TypeError(f"{op.name}: cannot be part of a joint op, as it is no program of kernels for {specs}")
-        made = [Value(spec, place) for spec, place in zip(plan.outputs, joined.add(program, [x.place for x in inputs]), strict=True)]
+        made = [Value(spec, place) for spec, place in zip(plan.outputs, add(op, attrs, plan, inputs), strict=True)]
         return made[0] if len(made) == 1 else tuple(made)
 
     return call

@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import constants, op as ops
 from ..forms import alias
+from ..forms.joint import Value as Standin, recorder
 from ..kernel import runtime
 from ..op import TABLE, Op, Plan
 from ..random import rng
@@ -138,11 +139,32 @@ class Capture:
                     if buffer is not buffers[index]:
                         self._learn(buffer, inputs[index].value, inputs[index].offset + offset)
                 return made
-        call = Call(op.name, op, attrs, inputs, plan.outputs, program, None if program else run, user_line())
-        self.graph.calls.append(call)
-        for buffer, value in zip(several, call.outputs, strict=True):
+        if op.form == "joint":
+            values: Sequence[Value] = self._parts(op, attrs, inputs)
+        else:
+            values = self._add(op, attrs, inputs, plan.outputs, program, None if program else run)
+        for buffer, value in zip(several, values, strict=True):
             self._learn(buffer, value, 0)
         return made
+
+    def _add(
+        self, op: Op, attrs: tuple, inputs: tuple[Operand, ...], specs: tuple, program: Any, run: Callable | None
+    ) -> tuple[Value, ...]:
+        call = Call(op.name, op, attrs, inputs, specs, program, run, user_line())
+        self.graph.calls.append(call)
+        return call.outputs
+
+    def _parts(self, op: Op, attrs: tuple, inputs: Sequence[Operand]) -> list[Value]:
+        """The calls that a joint op is made of."""
+
+        def add(part: Op, given: tuple, plan: Plan, values: Sequence[Standin]) -> list[Operand]:
+            operands = tuple(value.place._replace(spec=value._spec) for value in values)
+            made = self._add(part, given, operands, plan.outputs, plan.run.program, None)  # type: ignore[attr-defined]
+            return [Operand(value, 0, spec) for value, spec in zip(made, plan.outputs, strict=True)]
+
+        standins = [Standin(operand.spec, operand) for operand in inputs]
+        results = op.code(recorder(add), *standins, **dict(zip(op.attrs, attrs, strict=True)))
+        return [result.place.value for result in results]
 
     def _drawn(self, source: tuple, state: Tensor) -> None:
         if threading.get_ident() == self.thread:

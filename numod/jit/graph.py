@@ -39,6 +39,10 @@ class Operand(NamedTuple):
     offset: int
     spec: Spec
 
+    def shifted(self, offset: int) -> Operand:
+        """The same memory from ``offset`` bytes further on."""
+        return self._replace(offset=self.offset + offset)
+
     @property
     def whole(self) -> bool:
         """Whether it is all of the value, in C order."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..kernel import executor, runtime
-from ..kernel.program import Program, Ref, Step, Word, aligned, moved
-from ..kernel.workspace import MemoryPlan
+from ..kernel.joined import Joined, Place
 from .graph import Call, Graph, Operand, Value
-
-_SLACK = 64  # readable bytes behind each value: vector code may load past the end
 
 
 class Failure(Exception):
@@ -56,47 +52,18 @@ def _segment(calls: Sequence[Call], kept: set[Value], over: dict[Value, Value]) 
     inside = {value for call in calls for value in call.outputs}
     made = [value for call in calls for value in call.outputs if value in kept and value not in over]
     sources = list(dict.fromkeys(o.value for call in calls for o in call.inputs if o.value not in inside and o.value.buffer is None))
-    place: dict[Value, Word] = {value: Ref("out", index) for index, value in enumerate(made)}
-    place |= {value: Ref("in", index) for index, value in enumerate(sources)}
-    place |= {new: place[old] for new, old in over.items() if new in inside}
-    last = {value: number for number, call in enumerate(calls) for value in (*(o.value for o in call.inputs), *call.outputs)}
-    plan = MemoryPlan()
-    steps: list[Step] = []
+    places = {o.value: Place(o.value.nbytes) for call in calls for o in call.inputs if o.value not in inside}
+    known: dict[Place, int | Place] = {place: value.buffer.address for value, place in places.items() if value.buffer is not None}
+    joined = Joined()
     owners: list[Call] = []
-    for number, call in enumerate(calls):
-        program = call.program
-        assert program is not None
-        for value in call.outputs:
-            if value not in place:
-                place[value] = Ref("tmp", 0, plan.take(value, aligned(value.nbytes + _SLACK)))
-        space = plan.take(call, aligned(program.workspace)) if program.workspace else 0
-        where = functools.partial(_address, call=call, place=place, space=space)
-        steps += [moved(step, where) for step in program.steps]
-        owners += [call] * len(program.steps)
-        if program.workspace:
-            plan.give(call)
-        for value in {*(o.value for o in call.inputs), *call.outputs}:
-            if last[value] == number:
-                plan.give(value)
-    sizes = tuple(value.nbytes for value in made)
-    run = executor.compile(Program(sizes, len(sources), tuple(steps), plan.size))
-    return Segment(run, tuple(sources), tuple(made), tuple(owners), plan.size)
-
-
-def _address(ref: Ref, call: Call, place: dict[Value, Word], space: int) -> Word:
-    """Where an address of a call's own program is in the whole one."""
-    if ref.space == "tmp":
-        return Ref("tmp", 0, space + ref.offset)
-    if ref.space == "out":
-        at, offset = place[call.outputs[ref.index]], ref.offset
-    else:
-        operand = call.inputs[ref.index]
-        offset = operand.offset + ref.offset
-        if operand.value.buffer is not None:
-            return operand.value.buffer.address + offset
-        at = place[operand.value]
-    assert isinstance(at, Ref)
-    return Ref(at.space, at.index, at.offset + offset)
+    for call in calls:
+        assert call.program is not None
+        outs = joined.add(call.program, [places[operand.value].shifted(operand.offset) for operand in call.inputs])
+        places.update(zip(call.outputs, outs, strict=True))
+        owners += [call] * len(call.program.steps)
+    known |= {places[new]: places[old] for new, old in over.items() if new in inside}
+    program = joined.program([places[value] for value in sources], [places[value] for value in made], known)
+    return Segment(executor.compile(program), tuple(sources), tuple(made), tuple(owners), program.workspace)
 
 
 class Executable:
@@ -108,6 +75,7 @@ class Executable:
         new = [operand.value for operand in graph.results if operand.value not in graph.over]
         self._whole = isinstance(only, Segment) and list(only.sources) == graph.inputs and list(only.made) == new
         self._run = only.run if isinstance(only, Segment) else None
+        self._single = len(new) == 1
 
     @property
     def workspace(self) -> int:
@@ -120,7 +88,7 @@ class Executable:
             made = self._run(*buffers)  # type: ignore[misc]
             if made is None:
                 raise self._failure(self.stages[0])
-            return (made,) if len(self.stages[0].made) == 1 else made  # type: ignore[union-attr]
+            return (made,) if self._single else made
         known: dict[Value, Any] = dict(zip(self.graph.inputs, buffers, strict=True))
         for stage in self.stages:
             if isinstance(stage, Segment):

@@ -104,7 +104,9 @@ class Replay:
         self._specs = [tensor._spec for tensor in self.tensors]
         self._graded = graded
         self._executable: Executable | None = None
-        self._over: dict[int, Any] = {}  # inputs that are written over: their numbers, and the buffers of the last call, which are nobody else's
+        self._over: dict[
+            int, Any
+        ] = {}  # inputs that are written over: their numbers, and the buffers of the last call, which are nobody else's
 
     def fits(self, arguments: Sequence[Tensor]) -> bool:
         """Whether this program does for a call what the function would do."""

@@ -7,7 +7,7 @@ from the program that makes it to the last that reads it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .program import Program, Ref, Step, aligned, moved
@@ -41,12 +41,17 @@ class Joined:
         self._parts.append((program, inputs, outs))
         return outs
 
-    def program(self, inputs: Sequence[Place], outputs: Sequence[Place]) -> Program:
-        """The whole. Each of ``outputs`` must be a place of its own that one of the programs made."""
+    def program(self, inputs: Sequence[Place], outputs: Sequence[Place], known: Mapping[Place, int | Place] | None = None) -> Program:
+        """The whole. Each of ``outputs`` must be a place of its own that one of the programs made.
+
+        known: places that are at an address, or that are the same memory as an input.
+        """
         made = {place: i for i, (_, _, outs) in enumerate(self._parts) for place in outs}
         if len(set(outputs)) < len(outputs) or not made.keys() >= set(outputs):
             raise ValueError("joined programs: an output must be a result, whole, and none twice")
-        where = {place: Ref("in", i) for i, place in enumerate(inputs)} | {place: Ref("out", i) for i, place in enumerate(outputs)}
+        where: dict[Place, Ref | int] = {place: Ref("in", i) for i, place in enumerate(inputs)}
+        where |= {place: Ref("out", i) for i, place in enumerate(outputs)}
+        where |= {place: where[at] if isinstance(at, Place) else at for place, at in (known or {}).items()}
         last: dict[Place, int] = {place: i for place, i in made.items() if place not in where}
         for i, (_, read, _) in enumerate(self._parts):
             last |= {place.whole or place: i for place in read if (place.whole or place) in last}
@@ -60,7 +65,11 @@ class Joined:
                 if place not in where:
                     where[place] = Ref("tmp", 0, plan.take(place, aligned(place.nbytes + _SLACK)))
             own = plan.take(i, aligned(program.workspace)) if program.workspace else 0
-            at = {"in": [_within(where, place) for place in read], "out": [where[place] for place in outs], "tmp": [Ref("tmp", 0, own)]}
+            at: dict[str, Sequence[Ref | int]] = {
+                "in": [_within(where, place) for place in read],
+                "out": [where[place] for place in outs],
+                "tmp": [Ref("tmp", 0, own)],
+            }
             steps += [moved(step, functools.partial(_moved, at)) for step in program.steps]
             if program.workspace:
                 plan.give(i)
@@ -69,13 +78,13 @@ class Joined:
         return Program(tuple(place.nbytes for place in outputs), len(inputs), tuple(steps), plan.size)
 
 
-def _within(where: dict[Place, Ref], place: Place) -> Ref:
+def _within(where: Mapping[Place, Ref | int], place: Place) -> Ref | int:
     return _further(where[place.whole or place], place.offset)
 
 
-def _moved(at: dict[str, list[Ref]], ref: Ref) -> Ref:
+def _moved(at: Mapping[str, Sequence[Ref | int]], ref: Ref) -> Ref | int:
     return _further(at[ref.space][ref.index], ref.offset)
 
 
-def _further(ref: Ref, offset: int) -> Ref:
-    return ref._replace(offset=ref.offset + offset)
+def _further(at: Ref | int, offset: int) -> Ref | int:
+    return at + offset if isinstance(at, int) else at._replace(offset=at.offset + offset)

@@ -19,16 +19,16 @@ def write_over(graph: Graph) -> None:
     pairs: dict[Call, list[tuple[int, int]]] = {}
     for result, old in graph.updates.items():
         operand = graph.results[result]
-        call, value = operand.value.call, operand.value
-        if call is None or number_of[call] < safe or last.get(old) != number_of[call] or not operand.whole:
+        value, maker = operand.value, operand.value.call
+        if maker is None or number_of[maker] < safe or last.get(old) != number_of[maker] or not operand.whole:
             continue
-        place = _read_in_step(call, old, value)
+        place = _read_in_step(maker, old, value)
         if place is not None and old not in wanted and wanted.count(value) == 1:
-            pairs.setdefault(call, []).append((value.index, place))
+            pairs.setdefault(maker, []).append((value.index, place))
             graph.over[value] = old
-    for call, over in pairs.items():
-        chain = call.program.chain._replace(over=tuple(sorted(over)))  # type: ignore[union-attr]
-        call.program = elementwise.chain_program(chain, [operand.spec for operand in call.inputs], call.specs)
+    for loop, over in pairs.items():
+        chain = loop.program.chain._replace(over=tuple(sorted(over)))  # type: ignore[union-attr]
+        loop.program = elementwise.chain_program(chain, [operand.spec for operand in loop.inputs], loop.specs)
 
 
 def _loop(call: Call) -> bool:
