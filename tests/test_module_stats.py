@@ -1,12 +1,14 @@
 """Counts of parameters, operations and activations are MegEngine's."""
 
 import logging
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 import numod as nm
 import numod.module as M
+from numod.utils import stats_picture
 from numod.utils.module_stats import module_stats
 
 # layer, shape of its input, and what MegEngine 1.13 counts
@@ -110,3 +112,29 @@ def test_hooks_and_modes_are_put_back_when_the_network_fails():
     with pytest.raises(ValueError, match="channels"):
         module_stats(net, input_shapes=(2, 4, 8, 8))
     assert (net.training, net.bn.training, net.c._forward_hooks) == (True, False, {})
+
+
+def test_a_picture_has_a_bar_for_every_layer_in_proportion(tmp_path):
+    net = M.Sequential(M.Linear(4, 8), M.ReLU(), M.Linear(8, 2, bias=False), M.PReLU())
+    _, rows = module_stats(net, input_shapes=(3, 4), logging_to_stdout=False)
+    rows.draw(tmp_path / "a<b>.svg")
+    picture = ET.parse(tmp_path / "a<b>.svg").getroot()
+    texts = [each.text for each in picture.findall("{*}text")]
+    assert texts[:3] == ["0  Linear", "2  Linear", "3  "]
+    assert texts[3:5] == ["parameters", "57"]
+    bars = [float(each.get("width")) for each in picture.findall("{*}rect")][1:]
+    assert len(bars) == 9
+    np.testing.assert_allclose(bars[:3], np.array([40, 16, 1]) / 40 * bars[0], atol=0.1)
+    assert (bars[5], bars[8]) == (0, 0)
+
+
+def test_numbers_in_pictures_have_three_digits():
+    assert [stats_picture.short(n) for n in (0, 999, 1000, 999_499, 999_500, 1_234_567, 10**14)] == [
+        "0",
+        "999",
+        "1 k",
+        "999 k",
+        "1 M",
+        "1.23 M",
+        "100 T",
+    ]

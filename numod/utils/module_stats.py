@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from ..logger import get_logger
 from ..module.conv import _Conv
 from ..module.conv_transpose import _ConvTranspose
 from ..tensor import Tensor
+from . import stats_picture
 
 _logger = get_logger(__name__)
 
@@ -34,6 +36,38 @@ class ModuleStats(NamedTuple):
     flops: list[dict[str, Any]]
     activations: list[dict[str, Any]]
 
+    def draw(self, path: str | os.PathLike) -> None:
+        """Write a picture of what each layer costs, an SVG file: its parameters, operations and activations as bars.
+
+        Layers are those with parameters and those that were counted, in the order in which they run; the others come last.
+
+        >>> import numod.module as M
+        >>> _, rows = module_stats(M.Linear(3, 2), input_shapes=(1, 3), logging_to_stdout=False)
+        >>> rows.draw("network.svg")  # doctest: +SKIP
+        """
+        kinds = {row["name"]: row["class_name"] for row in (*self.flops, *self.activations)}
+        owned: dict[str, int] = {}
+        for row in self.params:
+            owner = row["name"].rpartition(".")[0]
+            owned[owner] = owned.get(owner, 0) + row["param_dim"]
+        layers = [(name, kinds.get(name, "")) for name in dict.fromkeys((*kinds, *owned))]
+        columns = {}
+        for title, counts in (
+            ("parameters", owned),
+            ("operations", _sums(self.flops, "flops_num")),
+            ("activations", _sums(self.activations, "act_dim")),
+        ):
+            columns[title] = [counts.get(name, 0) for name, _ in layers], sum(counts.values())
+        stats_picture.write(path, layers, columns)
+
+
+def _sums(rows: list[dict[str, Any]], what: str) -> dict[str, int]:
+    """By layer, over all its calls."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        sums[row["name"]] = sums.get(row["name"], 0) + row[what]
+    return sums
+
 
 def module_stats(
     model: M.Module,
@@ -52,6 +86,7 @@ def module_stats(
 
     Counted are convolutions (a multiplication and an addition as one operation, biases as one more), fully connected layers, pooling
     (adaptive: 1 for each result) and normalizations (7 for each element), as in MegEngine; the activations are these layers' outputs.
+    `ModuleStats.draw` makes a picture of it.
 
     >>> import numod.module as M
     >>> total, rows = module_stats(M.Linear(3, 2), input_shapes=(1, 3), logging_to_stdout=False)
