@@ -43,7 +43,10 @@ def joint(
         def infer(*specs: Spec, **named: Any) -> Plan:
             joined = Joined()
             inputs = [Value(spec, Place(spec.nbytes)) for spec in specs]
-            add = lambda op, attrs, plan, values: joined.add(plan.run.program, [value.place for value in values])
+
+            def add(op: Op, attrs: tuple, plan: Plan, values: Sequence[Value]) -> Sequence[Place]:
+                return joined.add(plan.run.program, [value.place for value in values])  # type: ignore[attr-defined]
+
             results = code(recorder(add), *inputs, **named)
             program = joined.program([value.place for value in inputs], [value.place for value in results])
             return Plan(tuple(value._spec for value in results), executor.compile(program))
