@@ -70,13 +70,23 @@ def _power_of_two(builder, exponent):
 
 @intrinsic
 def times_power_of_two(typing, value, shifted):
-    """float32 ``value * 2**n`` for ``shifted = n + 1.5 * 2**23`` with an integer n in [-252, 254], subnormal results and overflow included."""
+    """float32 ``value * 2**n`` for a value in [0.5, 2) and ``shifted = n + 1.5 * 2**23`` with an integer n in [-150, 128].
+
+    A subnormal result is a whole number of 2**-149, whose bits are that number: multiplications that have one take a hundred times as long.
+    """
 
     def generate(context, builder, signature, args):
-        whole = builder.sub(builder.bitcast(args[1], I32), ir.Constant(I32, 0x4B400000))
-        half = builder.ashr(whole, ir.Constant(I32, 1))  # in two factors, because 2**128 is not a float32
-        first = builder.fmul(args[0], _power_of_two(builder, half))
-        return builder.fmul(first, _power_of_two(builder, builder.sub(whole, half)))
+        value, shifted = args
+        n = builder.sub(builder.bitcast(shifted, I32), ir.Constant(I32, 0x4B400000))
+        twice = builder.fadd(value, value)  # because 2**128 is not a float32
+        normal = builder.fmul(twice, _power_of_two(builder, builder.sub(n, ir.Constant(I32, 1))))
+        lowest = ir.Constant(I32, -126)
+        least = builder.select(builder.icmp_signed("<", n, lowest), n, lowest)
+        units = builder.fmul(value, _power_of_two(builder, builder.add(least, ir.Constant(I32, 149))))
+        nearest = builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32]), "llvm.rint.f32"), [units])
+        tiny = builder.bitcast(builder.fptosi(nearest, I32), F32)
+        is_tiny = builder.fcmp_ordered("<=", shifted, ir.Constant(F32, 12582912.0 - 126.0))  # not if NaN
+        return builder.select(is_tiny, tiny, normal)
 
     return types.float32(types.float32, types.float32), generate
 
