@@ -70,9 +70,27 @@ def is_half(dtype: np.dtype) -> bool:
     return dtype.itemsize == 2 and is_float(dtype)
 
 
+def computed_in(dtype: np.dtype) -> np.dtype:
+    """The dtype that kernels compute in for a dtype: float32 for floats of 16 bits, else itself."""
+    return float32 if is_half(dtype) else dtype
+
+
 def is_integer(dtype: np.dtype) -> bool:
     """Whether this is a signed or unsigned integer dtype (bool is not)."""
     return dtype.kind in "iu"
+
+
+@functools.lru_cache(maxsize=1024)
+def common(*dtypes: np.dtype) -> np.dtype:
+    """The dtype that holds what `where` chooses among, and that a NumPy array gets beside a tensor: the largest kind, and the widest of that kind.
+
+    Here a float16 beside an integer stays, bool becomes what is beside it, and uint8 beside int8 is int16.
+    """
+    for kinds in ("c", "f", "iu"):
+        found = [dtype for dtype in dtypes if kind_of(dtype) in kinds]
+        if found:
+            return functools.reduce(np.promote_types, found) if kinds == "iu" else promote(*found)
+    return boolean
 
 
 def scalar_dtype(value: Any, other: np.dtype) -> np.dtype:

@@ -10,7 +10,7 @@ from typing import Any
 from . import config, tape as tapes
 from .dtype import complex64
 from .errors import check
-from .kernel import executor, half, layout, loader
+from .kernel import executor, layout, loader, widened
 from .kernel.program import Program
 from .spec import Spec
 from .tape import Node
@@ -215,11 +215,7 @@ def plan_for(op: Op, specs: tuple[Spec, ...], attrs: tuple) -> Plan:
         plan = inferred
     else:
         outputs: tuple[Spec, ...] = (inferred,) if isinstance(inferred, Spec) else inferred
-        if op.form not in ("view", "cast") and half.concerns((*specs, *outputs)):
-            inner = _choose(op, tuple(map(half.single, specs)), named, tuple(map(half.single, outputs)))
-            plan = Plan(outputs, half.around(inner.run, specs, outputs))
-        else:
-            plan = _choose(op, specs, named, outputs)
+        plan = _choose(op, specs, named, outputs)
     plan.inputs = specs
     plan.differentiable = bool(op.vjp) and any(spec.is_float or spec.dtype == complex64 for spec in plan.outputs)
     plan.quantized = _keeps(op, plan)
@@ -243,11 +239,17 @@ def _keep_qparams(source: Tensor, outs: Sequence[Tensor]) -> None:
 def _choose(op: Op, specs: tuple[Spec, ...], named: dict[str, Any], outputs: tuple[Spec, ...]) -> Plan:
     """The fast twin if there is one for the device and it applies, else the generic form."""
     device = (specs or outputs)[0].device
+    halves = op.form not in ("view", "cast") and widened.concerns((*specs, *outputs))
+    seen, made = (tuple(map(widened.single, each)) if halves else each for each in (specs, outputs))
     twin = None if config.interpret else op.twins.get("cuda" if device.is_cuda else "cpu")
-    program: Program | None = twin(specs, named, outputs) if twin else None
-    if program is None:
+    program: Program | None = twin(seen, named, made) if twin else None
+    if program is not None:
+        run: Callable = executor.compile(layout.on_contiguous(seen, program))
+    elif halves and op.form not in widened.NATIVE:
+        run = op.plan(op, seen, named, made).run
+    else:
         return op.plan(op, specs, named, outputs)
-    return Plan(outputs, executor.compile(layout.on_contiguous(specs, program)))
+    return Plan(outputs, widened.around(run, specs, outputs) if halves else run)
 
 
 def _kernel_error(op: Op, plan: Plan) -> Exception:

@@ -12,6 +12,8 @@ import numod.functional as F
 import numod.module as M
 from numod import config
 from numod.data.sharing import Slot
+from numod.kernel import half as conversions, interpreted
+from numod.op import TABLE
 from numod.utils.dlpack import from_dlpack, to_dlpack
 
 HALVES = pytest.mark.parametrize("dtype", [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)], ids=str)
@@ -62,6 +64,53 @@ def test_float32_is_rounded_to_the_nearest_even(name, dtype):
     numbers = ~np.isnan(x)
     np.testing.assert_array_equal(got.view(np.uint16)[numbers], want.view(np.uint16)[numbers])
     assert np.isnan(wide(got[~numbers])).all()
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # integers of C wrap
+def test_float16_is_converted_by_integers_where_there_are_no_instructions():
+    widen, narrow = conversions.conversions("float16", interpreted, instructions=False)
+    every = BITS[::31].view(np.float16)
+    np.testing.assert_array_equal([widen(bits) for bits in BITS[::31]], wide(every))
+    numbers = finite(np.float16)[::31]
+    middle = (numbers[1:] + numbers[:-1]) / 2
+    x = np.concatenate(
+        [numbers, middle, np.nextafter(middle, np.float32(9)), np.float32([65519.99, 65520, -65520, 1e30, np.inf, 2.0**-25])]
+    )
+    with np.errstate(all="ignore"):
+        want = x.astype(np.float16).view(np.uint16)
+    np.testing.assert_array_equal([narrow(value) for value in x], want)
+    assert np.isnan(np.uint16(narrow(np.float32(np.nan))).view(np.float16))
+
+
+@HALVES
+def test_kernels_read_and_write_16_bits(dtype):
+    x, index = nm.Tensor(half(dtype, 30, 40)), nm.Tensor([3, 1])
+    calls = {
+        "relu": (F.relu, x),
+        "add": (lambda x: x.T + x[0, :30], x),
+        "astype": (lambda x: x.astype("float32"), x),
+        "sum": (lambda x: F.sum(x, 1), x),
+        "logsumexp": (lambda x: F.logsumexp(x, 0), x),
+        "take": (lambda x: x[index], x),
+    }
+    for name, (function, *inputs) in calls.items():
+        TABLE[name].plans.clear()
+        function(*inputs)
+        for plan in TABLE[name].plans.values():
+            assert [step.words[0] for step in plan.run.program.steps] and plan.run.program.workspace == 0, name
+            assert len(plan.run.program.steps) == 1, name
+
+
+@HALVES
+def test_a_traced_chain_is_one_loop_and_rounds_each_op(dtype):
+    x, y = nm.Tensor(half(dtype, 50, 40)), nm.Tensor(half(dtype, 40))
+
+    def chain(x, y):
+        return F.relu(x * 3.3 + y) / 1.7, F.exp(x) > y
+
+    traced = nm.jit.trace(chain)
+    for got, want in zip([*traced(x, y), *traced(x, y)], [*chain(x, y)] * 2, strict=True):
+        np.testing.assert_array_equal(got.numpy(), want.numpy())
 
 
 @HALVES

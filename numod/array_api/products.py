@@ -12,6 +12,7 @@ from ..op import apply
 from ..ops import reduce, view
 from ..tensor import Tensor
 from .arguments import meet, require
+from .dtypes import astype
 from .elementwise import conj
 from .manipulation import moveaxis
 
@@ -24,7 +25,13 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     """
     x, y = meet("matmul", x1, x2)
     require("matmul", x, "if")
-    return F.matmul(x, y)
+    return _product(x, y)
+
+
+def _product(x: Tensor, y: Tensor) -> Tensor:
+    """The product of matrices in the dtype they have; the sums of small integers wrap."""
+    out = F.matmul(x, y)
+    return out if out.dtype == x.dtype else astype(out, x.dtype)
 
 
 def matrix_transpose(x: Tensor, /) -> Tensor:
@@ -63,7 +70,7 @@ def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Seq
     depth = math.prod(x.shape[i] for i in left)
     x = F.reshape(apply(view.transpose, (x,), ((*rows, *left),)), (math.prod(x.shape[i] for i in rows), depth))
     y = F.reshape(apply(view.transpose, (y,), ((*right, *columns),)), (depth, math.prod(y.shape[i] for i in columns)))
-    return F.reshape(F.matmul(x, y), shape)
+    return F.reshape(_product(x, y), shape)
 
 
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..dtype import boolean, promote
+from ..dtype import boolean, computed_in, promote
 from ..kernel import elementwise as elementwise_kernel, executor
 from ..op import Op, Plan
 from ..spec import Spec
@@ -90,4 +90,4 @@ def run_elementwise(code: Callable, specs: Sequence[Spec], outs: Sequence[Spec],
         from ..kernel import cuda_plan
 
         return cuda_plan.elementwise(code, specs, outs, dtype)
-    return executor.compile(elementwise_kernel.program(code, specs, outs, dtype))
+    return executor.compile(elementwise_kernel.program(code, specs, outs, computed_in(dtype)))

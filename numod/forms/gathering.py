@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..dtype import computed_in
 from ..kernel import executor, gather as gather_kernel
 from ..op import Op, Plan
 from ..spec import Spec
@@ -24,7 +25,7 @@ def run_gather(code: Callable, specs: Sequence[Spec], out: Spec, integers: Seque
         from ..kernel import cuda_plan
 
         return cuda_plan.gather(code, specs, out, out.dtype, integers, shapes, space)
-    return executor.compile(gather_kernel.gather_program(code, specs, out, out.dtype, integers, shapes, space))
+    return executor.compile(gather_kernel.gather_program(code, specs, out, computed_in(out.dtype), integers, shapes, space))
 
 
 def gather(

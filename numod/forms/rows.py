@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dtype import boolean, promote
+from ..dtype import boolean, computed_in, is_half, promote
 from ..errors import check
-from ..kernel import executor, rowwise as rowwise_kernel
+from ..kernel import executor, rowwise as rowwise_kernel, widened
 from ..op import Op, Plan
 from ..spec import Spec
 from .common import add_row, casts, working_dtype
@@ -79,7 +79,10 @@ def rowwise(
                 from ..kernel import cuda_plan
 
                 return Plan(outs, cuda_plan.rowwise(code, specs, outs, attrs["axis"], dtype, rows, places, values))
-            return Plan(outs, executor.compile(rowwise_kernel.program(code, specs, outs, attrs["axis"], dtype, rows, places, values)))
+            wide = any(is_half(spec.dtype) for spec in outs) and rowwise_kernel.keeps(code, len(specs), rows)
+            seen, made = (tuple(map(widened.single, each)) if wide else each for each in (specs, outs))
+            run = executor.compile(rowwise_kernel.program(code, seen, made, attrs["axis"], computed_in(dtype), rows, places, values))
+            return Plan(outs, widened.around(run, specs, outs) if wide else run)
 
         def draw_sample(draw):
             shape = draw.shape(min_rank=1, min_side=0 if empty else 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -24,9 +24,8 @@ def operands(*values: Operand) -> list[Tensor]:
     known = [tensor.dtype for tensor in tensors]
     arrays: dict[int, Tensor] = {}
     for i, value in enumerate(values):
-        if isinstance(value, (list, tuple, np.ndarray)):
-            as_float = isinstance(value, np.ndarray) and value.dtype == np.float64 and known and dtypes.is_float(known[0])
-            arrays[i] = Tensor(value, dtype=known[0] if as_float else None, device=device)
+        if isinstance(value, (list, tuple, np.ndarray)) or _typed(value):
+            arrays[i] = Tensor(value, dtype=_beside(value, known), device=device)
             known.append(arrays[i].dtype)
     results = []
     for i, value in enumerate(values):
@@ -35,16 +34,30 @@ def operands(*values: Operand) -> list[Tensor]:
         elif i in arrays:
             results.append(arrays[i])
         elif isinstance(value, (bool, int, float, complex, np.generic)):
-            results.append(_weak(value, known, values, device))
+            results.append(_weak(value, known, device))
         else:
             raise TypeError(f"expected a tensor, a number, an array or a list, got {type(value).__name__}: {value!r}")
     return results
 
 
-def _weak(value, known, values, device) -> Tensor:
+def _typed(value: object) -> TypeGuard[np.generic]:
+    """Whether this is a NumPy scalar of a dtype that Python's own numbers do not have, which counts as an array of that dtype."""
+    return isinstance(value, np.generic) and value.dtype not in (np.float64, np.int64, np.bool_)
+
+
+def _beside(value: np.ndarray | np.generic | list | tuple, known: Sequence[np.dtype]) -> np.dtype | None:
+    """The dtype of an array or a list beside tensors of known dtypes; None for its own."""
+    if not known:
+        return None
+    if isinstance(value, (np.ndarray, np.generic)):
+        weak = value.dtype == np.float64 and dtypes.is_float(known[0])
+        return known[0] if weak else dtypes.common(known[0], dtypes.default_dtype(value.dtype))
+    kind = np.asarray(value).dtype.type
+    return dtypes.scalar_dtype(kind(), known[0]) if issubclass(kind, (np.bool_, np.number)) else None
+
+
+def _weak(value, known, device) -> Tensor:
     if isinstance(value, np.generic):
-        if value.dtype not in (np.float64, np.int64, np.bool_) and not known:
-            return Tensor(value)
         value = value.item()
     if known:
         floats = [dtype for dtype in known if dtypes.is_float(dtype)]
@@ -175,7 +188,9 @@ def where(mask: Tensor, x: Operand, y: Operand) -> Tensor:
         raise TypeError(f"where: mask must be a bool tensor, got {type(mask).__name__}")
     if mask.dtype != dtypes.boolean:
         raise ValueError(f"where: mask must be of dtype bool, got {mask.dtype}")
-    return apply(compare.where, (mask, *operands(x, y)))
+    x, y = operands(x, y)
+    dtype = dtypes.common(x.dtype, y.dtype)
+    return apply(compare.where, (mask, *(each if each.dtype == dtype else view.astype(each, dtype=dtype) for each in (x, y))))
 
 
 def clip(x: Tensor, lower: Operand | None = None, upper: Operand | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..spec import Spec, c_strides
-from . import source
+from . import half, source
 from .program import Kernel, Program, Ref, Step
 
 CHEAP_GRAIN, COSTLY_GRAIN = 32768, 8192  # elements worth handing to another thread: 4-8 us of work
@@ -113,19 +113,19 @@ def build(chain: Chain, types: tuple[str, ...], kinds: str) -> Callable:
     parts = [source.Translated(stage.code, stage.dtype, "scalar") for stage in chain.stages]
     scalars = parts[0] if len(parts) == 1 else source.merged(parts)
     namespace = {"inner": backend.inner, "pointer": backend.pointer, "int64": np.int64, **scalars.namespace}
-    namespace |= {f"type_{i}": source.memory_type(name) for i, name in enumerate(types)}
+    namespace |= {f"type_{i}": source.memory_type(name) for i, name in enumerate(types)} | half.names(types)
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
     lines += [f"    out{i} = pointer(words[{1 + i}], type_{i})" for i in range(outputs)]
     values = []
     for i, kind in enumerate(kinds):
-        truth = " != 0" if types[outputs + i] == "bool" else ""
+        dtype = types[outputs + i]
         lines.append(f"    x{i} = pointer(words[{1 + outputs + i}], type_{outputs + i})")
         if kind == "s":
-            lines.append(f"    value{i} = x{i}[0]{truth}")
+            lines.append(f"    value{i} = {half.read(f'x{i}[0]', dtype)}")
         elif kind == "g":
             lines.append(f"    step{i} = words[{1 + outputs + len(kinds) + i}]")
         lines += [f"    out{out} = x{i}" for out, below in chain.over if below == i]
-        values.append({"c": f"x{i}[k]{truth}", "s": f"value{i}", "g": f"x{i}[k * step{i}]{truth}"}[kind])
+        values.append(f"value{i}" if kind == "s" else half.read(f"x{i}[k]" if kind == "c" else f"x{i}[k * step{i}]", dtype))
     lines.append("    for k in range(begin, end):")
     if len(parts) > 1:  # what several functions take is read once
         for i, value in enumerate(values):
@@ -137,8 +137,8 @@ def build(chain: Chain, types: tuple[str, ...], kinds: str) -> Callable:
         lines.append(f"        {', '.join(results)} = {name}({', '.join(values[i] for i in stage.takes)})")
         if len(parts) > 1:  # rounded as if it had been written and read again
             for result, dtype in zip(results, stage.gives, strict=True):
-                namespace[f"to_{dtype}"] = np.dtype(dtype).type
-                lines.append(f"        {result} = {f'{result} != 0' if dtype == 'bool' else f'to_{dtype}({result})'}")
+                namespace |= half.names([dtype])
+                lines.append(f"        {result} = {half.rounded(result, dtype)}")
         values += results
-    lines += [f"        out{i}[k] = {values[number]}" for i, number in enumerate(chain.writes)]
+    lines += [f"        out{i}[k] = {half.written(values[number], types[i])}" for i, number in enumerate(chain.writes)]
     return source.execute(scalars.render("\n".join(lines)), namespace, chain.stages[0].code.__name__)

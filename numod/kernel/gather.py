@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..spec import Spec
-from . import elementwise, layout, source
+from . import elementwise, half, layout, source
 from .program import Kernel, Program, Ref, Step, Word
 
 GRAIN = 2048
@@ -128,7 +128,7 @@ class _Flat(Checks):
             extent = ast.Subscript(ast.Attribute(ast.Name(name, ast.Load()), "shape", ast.Load()), ast.Constant(axis), ast.Load())
             flat = ast.BinOp(ast.BinOp(flat, ast.Mult(), extent), ast.Add(), index)
         value = ast.Subscript(ast.Name(name + "_data", ast.Load()), flat, ast.Load())
-        return ast.Compare(value, [ast.NotEq()], [ast.Constant(0)]) if self.inputs[name] == "bool" else value
+        return ast.parse(half.read(ast.unparse(value), self.inputs[name]), mode="eval").body
 
 
 def build(
@@ -143,6 +143,7 @@ def build(
         **{name: getattr(backend, name) for name in ("inner", "pointer", "view", "checked")},
         **{f"type_{i}": source.memory_type(name) for i, name in enumerate(types)},
         "int64": np.int64,
+        **half.names(types),
         **function.namespace,
     }
     lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)", "    out = pointer(words[1], type_0)"]
@@ -167,7 +168,7 @@ def build(
         lines += ["        row, stop = i, 1", "        for innermost in range(1):"]
     call = f"value_at({', '.join(values)})"
     if form == "gather":
-        lines.append(f"            out[row + innermost] = {call}")
+        lines.append(f"            out[row + innermost] = {half.written(call, types[0])}")
     else:
         lines += [
             f"            place, value = {call}",

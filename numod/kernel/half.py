@@ -1,145 +1,61 @@
-"""Floats of 16 bits on the CPU: whatever an op is, its kernels compute in float32, and what they read and write is converted around them.
+"""Floats of 16 bits on the CPU: what a kernel makes of their bits, and back.
 
-So each result is rounded once. A float16 or bfloat16 is its bits to a kernel; the conversions are integer arithmetic that every processor vectorises
-(those of float16 after F. Giesen, "Half to float done quick" and "Float to half, round to nearest even", public domain).
-A bfloat16 is the upper half of a float32.
-
-Argument words of a conversion: output address, input address. The range counts elements.
+Kernels compute in float32. One that a template writes converts where it reads and where it writes, so each result is rounded once and memory is
+moved in 16 bits; `widened` is for the others. A float16 or bfloat16 is its bits to a kernel. A bfloat16 is the upper half of a float32. Where
+the processor has no instructions for float16, its conversions are integer arithmetic, which vectorises as well (after F. Giesen, "Half to float done
+quick" and "Float to half, round to nearest even", public domain).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ..dtype import float32, is_half
-from ..errors import DTypeError
-from ..spec import Spec
-from . import executor, layout, source
-from .program import Kernel, Program, Ref, Step, aligned, moved
-
-GRAIN = 32768
+from ..dtype import HALVES
+from . import host, source
 
 
-def concerns(specs: Sequence[Spec]) -> bool:
-    """Whether there is a float of 16 bits among these tensors; DTypeError if it is on a GPU."""
-    found = [spec for spec in specs if is_half(spec.dtype)]
-    for spec in found:
-        if spec.device.is_cuda:
-            raise DTypeError(f"{spec.dtype}: tensors on a GPU cannot be computed with yet")
-    return bool(found)
+def read(value: str, dtype: str) -> str:
+    """The expression of a value, given that of its memory."""
+    return f"widen_{dtype}({value})" if dtype in HALVES else f"{value} != 0" if dtype == "bool" else value
 
 
-def single(spec: Spec) -> Spec:
-    """What a kernel sees of a tensor: a float of 16 bits as contiguous float32."""
-    return spec.like(dtype=float32) if is_half(spec.dtype) else spec
+def written(value: str, dtype: str) -> str:
+    """The expression of what goes to memory, given that of a value."""
+    return f"narrow_{dtype}({value})" if dtype in HALVES else value
 
 
-def around(inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Callable:
-    """What runs ``inner`` on float32 versions of 16-bit floats, and gives back such floats where they are wanted."""
-    program = getattr(inner, "program", None)
-    return _Around(inner, inputs, outputs) if program is None else executor.compile(_between(program, inputs, outputs))
+def rounded(value: str, dtype: str) -> str:
+    """The expression of a value as if it had been written and read again; a dtype that is not of 16 bits is ``to_<dtype>``."""
+    if dtype in HALVES:
+        return read(written(value, dtype), dtype)
+    return f"{value} != 0" if dtype == "bool" else f"to_{dtype}({value})"
 
 
-def _between(program: Program, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Program:
-    """``program`` with the conversions before and after it."""
-    place: dict[tuple[str, int], int] = {}  # of a float32 version in the workspace
-    end, room = aligned(program.workspace), 0
-    for space, specs in (("in", inputs), ("out", outputs)):
-        for index, spec in enumerate(specs):
-            if is_half(spec.dtype):
-                place[space, index] = end
-                end += aligned(4 * spec.size + 64)  # vector code may load past the end
-
-    def inside(ref: Ref) -> Ref:
-        at = place.get((ref.space, ref.index))
-        return ref if at is None else Ref("tmp", 0, at + ref.offset)
-
-    before: list[Step] = []
-    after: list[Step] = []
-    for (space, index), at in place.items():
-        if space == "in":
-            conversion, target, given = _conversion(inputs[index], float32), Ref("tmp", 0, at), Ref("in", index)
+def names(dtypes: Iterable[str]) -> dict[str, Any]:
+    """What these expressions refer to."""
+    found: dict[str, Any] = {}
+    for dtype in {*dtypes}:
+        if dtype in HALVES:
+            found[f"widen_{dtype}"], found[f"narrow_{dtype}"] = conversions(dtype, source.backend(), host.converts_halves())
         else:
-            conversion, target, given = _conversion(single(outputs[index]), outputs[index].dtype), Ref("out", index), Ref("tmp", 0, at)
-        room = max(room, aligned(conversion.workspace))
-        where = _between_these(target, given, end)
-        (before if space == "in" else after).extend(moved(step, where) for step in conversion.steps)
-    steps = (*before, *(moved(step, inside) for step in program.steps), *after)
-    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), steps, end + room)
+            found[f"to_{dtype}"] = np.dtype(dtype).type
+    return found
 
 
-def _between_these(target: Ref, given: Ref, workspace: int) -> Callable[[Ref], Ref]:
-    """Where the addresses of a conversion are."""
-    return lambda ref: target if ref.space == "out" else given if ref.space == "in" else Ref("tmp", 0, ref.offset + workspace)
-
-
-class _Around:
-    """The same around what is not a program of kernels."""
-
-    def __init__(self, inner: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec]):
-        self.inner = inner
-        self.widen = [convert(spec, float32) if is_half(spec.dtype) else None for spec in inputs]
-        self.narrow = [convert(single(spec), spec.dtype) if is_half(spec.dtype) else None for spec in outputs]
-
-    def __call__(self, *buffers: Any) -> Any:
-        made = self.inner(*[buffer if step is None else step(buffer) for step, buffer in zip(self.widen, buffers, strict=True)])
-        if made is None:
-            return None
-        if len(self.narrow) == 1:
-            return made if self.narrow[0] is None else self.narrow[0](made)
-        return tuple(buffer if step is None else step(buffer) for step, buffer in zip(self.narrow, made, strict=True))
-
-    @property
-    def error(self) -> tuple[int, int, int]:
-        """What a kernel of ``inner`` found."""
-        return executor.error_of(self.inner)
-
-
-def convert(spec: Spec, dtype: np.dtype) -> Callable:
-    """What runs a conversion of a tensor's values from a float of 16 bits to float32, or back."""
-    return executor.compile(_conversion(spec, dtype))
-
-
-def _conversion(spec: Spec, dtype: np.dtype) -> Program:
-    direction, name = ("widen", spec.dtype.name) if dtype == float32 else ("narrow", dtype.name)
-    step = Step(Kernel(("half", direction, name), "numod.kernel.half:build"), spec.size, (Ref("out"), Ref("in", 0)), GRAIN)
-    program = Program((dtype.itemsize * spec.size,), 1, (step,))
-    return layout.on_contiguous([spec], program)
-
-
-def build(direction: str, name: str) -> Callable:
-    """The kernel of a conversion."""
-    backend = source.backend()
-    pointer, (widen, narrow) = backend.pointer, (_float16 if name == "float16" else _bfloat16)(backend)
-    uint16, int64, real = np.uint16, np.int64, np.float32
-
-    if direction == "widen":
-
-        def kernel(begin, end, args, scratch):
-            words = pointer(args, int64)
-            out, x = pointer(words[1], real), pointer(words[2], uint16)
-            for i in range(begin, end):
-                out[i] = widen(x[i])
-
-    else:
-
-        def kernel(begin, end, args, scratch):
-            words = pointer(args, int64)
-            out, x = pointer(words[1], uint16), pointer(words[2], real)
-            for i in range(begin, end):
-                out[i] = narrow(x[i])
-
-    return kernel
+def conversions(dtype: str, backend: ModuleType, instructions: bool) -> tuple[Callable, Callable]:
+    """(widen, narrow) of one number; ``instructions``: whether the processor has them for float16."""
+    if dtype == "bfloat16":
+        return _bfloat16(backend)
+    return (backend.widen_float16, backend.narrow_float16) if instructions else _float16(backend)
 
 
 def _bfloat16(backend: ModuleType) -> tuple[Callable, Callable]:
-    """(widen, narrow) of one number."""
     inner, float_of_bits, bits_of_float = backend.inner, backend.float_of_bits, backend.bits_of_float
-    uint16, uint32 = np.uint16, np.uint32
+    uint16, uint32, real = np.uint16, np.uint32, np.float32
 
     @inner
     def widen(half):
@@ -147,7 +63,7 @@ def _bfloat16(backend: ModuleType) -> tuple[Callable, Callable]:
 
     @inner
     def narrow(value):
-        bits = bits_of_float(value)
+        bits = bits_of_float(real(value))
         even = uint32((bits >> uint32(16)) & uint32(1))
         nan = (bits & uint32(0x7FFFFFFF)) > uint32(0x7F800000)
         rounded = bits | uint32(0x400000) if nan else uint32(bits + even + uint32(0x7FFF))  # what rounds up past the largest is infinity
@@ -157,7 +73,6 @@ def _bfloat16(backend: ModuleType) -> tuple[Callable, Callable]:
 
 
 def _float16(backend: ModuleType) -> tuple[Callable, Callable]:
-    """(widen, narrow) of one number."""
     inner, float_of_bits, bits_of_float = backend.inner, backend.float_of_bits, backend.bits_of_float
     uint16, uint32, real = np.uint16, np.uint32, np.float32
     bias, tiny = real(2.0**112), real(0.5)  # the exponents' difference; its last bit is worth 2**-24, the smallest float16
@@ -172,7 +87,7 @@ def _float16(backend: ModuleType) -> tuple[Callable, Callable]:
 
     @inner
     def narrow(value):
-        bits = bits_of_float(value)
+        bits = bits_of_float(real(value))
         magnitude = uint32(bits & uint32(0x7FFFFFFF))
         odd = uint32((magnitude >> uint32(13)) & uint32(1))
         normal = uint32(uint32(magnitude - uint32(0x37FFF001) + odd) >> uint32(13))

@@ -26,6 +26,12 @@ def registers(width: int) -> int:
     return 32 if vector_bytes() == 64 and width == 64 else 16
 
 
+@functools.cache
+def converts_halves() -> bool:
+    """Whether there are instructions from float16 to float32 and back."""
+    return bool(llvm.get_host_cpu_features().get("f16c")) or platform.machine().lower() in ("arm64", "aarch64")
+
+
 def lanes_of(size: int) -> int:
     """How many values of ``size`` bytes make a vector."""
     return vector_bytes() // size

@@ -50,6 +50,17 @@ def bits_of_float(value):
     return np.float32(value).view(np.uint32)
 
 
+def widen_float16(bits):
+    """The float32 that is the float16 with these bits."""
+    return np.float32(np.uint16(bits).view(np.float16))
+
+
+def narrow_float16(value):
+    """The bits of the float16 that is nearest to a float32."""
+    with np.errstate(all="ignore"):
+        return np.float16(np.float32(value)).view(np.uint16)
+
+
 def fold_add(left, right):
     """left + right"""
     return left + right

@@ -130,6 +130,29 @@ float_of_bits = _reinterpreting(types.uint32, types.float32)
 bits_of_float = _reinterpreting(types.float32, types.uint32)
 
 
+F16 = ir.HalfType()
+
+
+@intrinsic
+def widen_float16(typing, bits):
+    """The float32 that is the float16 with these bits; for processors that have an instruction for it."""
+
+    def generate(context, builder, signature, args):
+        return builder.fpext(builder.bitcast(args[0], F16), F32)
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def narrow_float16(typing, value):
+    """The bits of the float16 that is nearest to a float32, ties to even; for processors that have an instruction for it."""
+
+    def generate(context, builder, signature, args):
+        return builder.bitcast(builder.fptrunc(args[0], F16), ir.IntType(16))
+
+    return types.uint16(types.float32), generate
+
+
 @intrinsic(prefer_literal=True)
 def stack(typing, size):
     """The address of ``size`` (a literal) int64 words that live until the function returns."""

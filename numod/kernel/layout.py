@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from ..dtype import is_half
 from ..spec import Spec
 from . import copying, elementwise
 from .program import Program, Ref, Step, Word, moved
@@ -20,7 +23,9 @@ def copy_step(spec: Spec, index: int, target: Ref) -> Step:
     fast = copying.step(spec, Ref("in", index), target)
     if fast:
         return fast
-    (step,) = elementwise.program(identity, [spec], [spec.like()], spec.dtype).steps
+    bits = np.dtype("uint16") if is_half(spec.dtype) else spec.dtype
+    seen = Spec.of(spec.shape, bits, spec.device, spec.strides)
+    (step,) = elementwise.program(identity, [seen], [seen.like()], bits).steps
     return relocate(step, target, first_input=index)
 
 

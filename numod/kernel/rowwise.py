@@ -22,6 +22,7 @@ Argument words: output addresses, input addresses, A, R1, B, R2, rows of a tile,
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +30,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from ..spec import Spec
-from . import inline, layout as layouts, source
+from . import half, inline, layout as layouts, source
 from .formula import Folds, RowProgram, stages_of
 from .program import Kernel, Program, Ref, Step, Word
 
@@ -118,6 +119,14 @@ def program(
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
 
 
+@functools.cache
+def keeps(code: Callable, inputs: int, per_row: tuple[str, ...]) -> bool:
+    """Whether what a fold computes of each element stays in the output until it is read again, if that has the dtype it is computed in."""
+    rows = RowProgram(source.parse(code), code.__code__.co_varnames[:inputs], per_row)
+    rows.keep([True] * len(rows.results))
+    return any(stage[0] == "fold" and len(stage) > 4 for stage in rows.stages)
+
+
 def limits(dtype: np.dtype) -> tuple:
     """(smallest, largest) value of a dtype."""
     if dtype.kind == "f":
@@ -161,9 +170,10 @@ def build(
         "start_fold_min": high,
         "start_fold_add": wide.type(0),
         "start_fold_mul": wide.type(1),
+        **half.names((*types, *out_types)),
         **translated.namespace,
     }
-    writer = _Writer(rows, dict(zip(names, types, strict=True)), per_row, per_place, numbers, column)
+    writer = _Writer(rows, dict(zip(names, types, strict=True)), out_types, per_row, per_place, numbers, column)
     return source.execute(translated.render(writer.text()), namespace, code.__name__)
 
 
@@ -178,12 +188,14 @@ class _Writer:
         self,
         rows: RowProgram,
         types: dict[str, str],
+        out_types: tuple[str, ...],
         per_row: tuple[str, ...],
         per_place: tuple[str, ...],
         numbers: list[str],
         column: bool,
     ):
-        self.rows, self.types, self.per_row, self.per_place, self.numbers, self.column = rows, types, per_row, per_place, numbers, column
+        self.rows, self.types, self.out_types, self.numbers, self.column = rows, types, out_types, numbers, column
+        self.per_row, self.per_place = per_row, per_place
         self.names = list(types)
         self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
 
@@ -209,7 +221,10 @@ class _Writer:
         return "\n".join(self.lines)
 
     def _read(self, name: str, at: str) -> str:
-        return f"in_{name}[{at}]{' != 0' if self.types[name] == 'bool' else ''}"
+        return half.read(f"in_{name}[{at}]", self.types[name])
+
+    def _written(self, result: int, value: str = "{}") -> str:
+        return half.written(value, self.out_types[result])
 
     def _elements(self, indent: str, work: Sequence[tuple[ast.expr, str]], at: str, position: str, row: str) -> None:
         """Load what the expressions of ``work`` speak of, and compute each into its statement."""
@@ -255,10 +270,12 @@ class _Writer:
             self._loop(work)
             for _, name, operation, *_ in folds:
                 add(f"        {name} = {'' if operation == 'first' else 'to_value'}({name}_sum)")
-        each = [(result, f"out{i}[at + k] = {{}}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)]
+        each = [
+            (result, f"out{i}[at + k] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
+        ]
         for i, result in enumerate(self.rows.results):
             if not self.rows.per_element(result):
-                add(f"        out{i}[i] = {ast.unparse(result)}")
+                add(f"        out{i}[i] = {self._written(i, ast.unparse(result))}")
         self._loop(each)
 
     def _loop(self, work: Sequence[tuple[ast.expr, str]]) -> None:
@@ -306,8 +323,10 @@ class _Writer:
             if not self.rows.per_element(result):
                 add("        for t in range(tile):")
                 self._row_values(result, known)
-                add(f"            out{i}[i + t] = {ast.unparse(result)}")
-        each = [(result, f"out{i}[at + t] = {{}}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)]
+                add(f"            out{i}[i + t] = {self._written(i, ast.unparse(result))}")
+        each = [
+            (result, f"out{i}[at + t] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
+        ]
         self._tile_loop(each, known)
         add("        i += tile")
 

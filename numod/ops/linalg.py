@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..dtype import boolean, kind_of, promote
+from ..dtype import boolean, int32, is_float, is_integer, promote
 from ..errors import DTypeError, check
 from ..forms import broadcast, casts, gather
 from ..kernel import gemm
@@ -44,10 +44,10 @@ def _sizes(x: Spec, y: Spec, transpose_a: bool, transpose_b: bool) -> tuple[int,
 
 def _matmul_infer(x: Spec, y: Spec, *, transpose_a: bool, transpose_b: bool):
     check(x.ndim >= 2 and y.ndim >= 2, "matmul: operands must have at least two axes, got shapes {} and {}", x.shape, y.shape)
-    check(kind_of(x.dtype) == kind_of(y.dtype), "matmul: cannot multiply {} by {}", x.dtype, y.dtype)
-    if x.dtype == boolean:
+    dtype = promote(x.dtype, y.dtype)
+    if dtype == boolean:
         raise DTypeError("matmul: takes numbers, got bool")
-    plan = casts((x, y), [promote(x.dtype, y.dtype)] * 2)
+    plan = casts((x, y), [int32 if is_integer(dtype) and dtype.itemsize < 4 else dtype] * 2)  # sums of bytes do not fit in a byte
     if plan is not None:
         return plan
     m, n, _ = _sizes(x, y, transpose_a, transpose_b)
@@ -107,9 +107,12 @@ def _matmul_gemm(specs, attrs, outputs):
 
 
 def _linear_infer(x: Spec, weight: Spec, bias: Spec):
-    plan = casts((x, weight, bias), [np.result_type(*(spec.dtype for spec in (x, weight, bias)))] * 3)
-    if not x.is_float or plan is not None:
-        raise DTypeError(f"linear: input, weight and bias must be of one float dtype, got {x.dtype}, {weight.dtype} and {bias.dtype}")
+    dtype = promote(x.dtype, weight.dtype, bias.dtype)
+    if not is_float(dtype):
+        raise DTypeError(f"linear: takes floats, got {x.dtype}, {weight.dtype} and {bias.dtype}")
+    plan = casts((x, weight, bias), [dtype] * 3)
+    if plan is not None:
+        return plan
     check(x.ndim == weight.ndim == 2, "linear: input and weight must be matrices, got shapes {} and {}", x.shape, weight.shape)
     check(x.shape[1] == weight.shape[1], "linear: input has {} features, weight takes {}", x.shape[1], weight.shape[1])
     check(bias.shape == weight.shape[:1], "linear: bias must have shape {}, got {}", weight.shape[:1], bias.shape)

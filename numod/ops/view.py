@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from ..dtype import as_dtype, complex64, float32, is_float, is_integer
+from ..dtype import as_dtype, complex64, is_float, is_integer
 from ..errors import DTypeError, check
 from ..forms import broadcast, run_elementwise, view
-from ..kernel import executor, half, layout
+from ..kernel import executor, layout, widened
 from ..kernel.elementwise import collapse
 from ..kernel.program import Program, Ref
 from ..op import TABLE, Op, Plan, register
@@ -25,11 +25,8 @@ def _astype_infer(x: Spec, *, dtype: np.dtype) -> Spec:
 
 def _astype_plan(op: Op, specs, attrs, outs) -> Plan:
     (spec,), (out,) = specs, outs
-    if spec.dtype != out.dtype and half.concerns((spec, out)):
-        if float32 in (spec.dtype, out.dtype):
-            return Plan(outs, half.convert(spec, out.dtype))
-        inner = _astype_plan(op, (half.single(spec),), attrs, (half.single(out),))
-        return Plan(outs, half.around(inner.run, specs, outs))
+    if spec.dtype != out.dtype:
+        widened.concerns((spec, out))
     if spec.dtype == out.dtype and not out.device.is_cuda:
         return Plan(outs, executor.compile(Program((out.nbytes,), 1, (layout.copy_step(spec, 0, Ref("out")),))))
     code = truth if out.dtype == np.dtype(bool) else truncate if is_float(spec.dtype) and is_integer(out.dtype) else layout.identity

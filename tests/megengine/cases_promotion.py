@@ -146,7 +146,16 @@ CASES = [
         over("fibu", "F.argmax({})", "F.argmin({}, axis=0)", "F.cumsum({}, axis=0)"),
         grads=False,
     ),
-    group("promotion matmul", TENSORS, over("fibu", "F.matmul({0}, {0})"), "F.matmul(f, i)", "F.matmul(m, m)", grads=False),
+    group(
+        "promotion matmul",
+        TENSORS,
+        over("fi", "F.matmul({0}, {0})"),
+        differs("F.matmul(b, b)", "vectors are multiplied as matrices are", gives="Tensor(30)"),
+        differs("F.matmul(u, u)", "vectors are multiplied as matrices are", gives="Tensor(98)"),
+        differs("F.matmul(f, i)", "vectors are multiplied as matrices are", gives="Tensor(29.5)"),
+        "F.matmul(m, m)",
+        grads=False,
+    ),
     group(
         "promotion of other operands",
         "x = Tensor([1.5, -2.0, 3.0]); i = Tensor([1, 2, 3])",
