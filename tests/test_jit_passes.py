@@ -111,6 +111,34 @@ def test_dtypes_are_rounded_within_a_loop():
     assert len(names(function, X, fusion=True)) == 1
 
 
+WIDE = np.random.default_rng(1).standard_normal((300, 400)).astype(np.float32)
+IMAGES = WIDE.reshape(30, 4, 50, 20)
+
+
+@pytest.mark.parametrize(
+    ("function", "array", "expected"),
+    [
+        (lambda x: F.softmax(x * 2 + x[0], 1), WIDE, ["mul+add > softmax"]),
+        (lambda x: F.relu(F.softmax(x * 2, 1) - 0.01), WIDE, ["mul > softmax > sub+relu"]),
+        (lambda x: F.sum(F.exp(x), 1), WIDE, ["exp > sum"]),
+        (lambda x: F.max_pool2d(F.relu(x), 2), IMAGES, ["relu > max_pool2d"]),
+        (lambda x: F.softmax(x * 2, 0), WIDE, ["mul", "softmax"]),  # rows that lie across
+        (lambda x: F.softmax(F.transpose(F.exp(x), (1, 0)), 1), WIDE, ["exp", "softmax"]),
+        (lambda x: F.exp(x) - F.sum(F.exp(x), 1, keepdims=True), WIDE, ["exp > sum", "sub"]),  # which waits for the sums of whole rows
+    ],
+)
+def test_calls_on_the_same_rows_go_block_by_block(function, array, expected):
+    assert names(function, array, fusion=True, common=True, blocking=True) == expected
+
+
+def test_blocks_leave_what_others_read():
+    def both(x):
+        y = F.exp(x)
+        return F.softmax(y, 1), y
+
+    assert names(both, WIDE, blocking=True) == ["exp > softmax"]
+
+
 def test_memory_is_used_again():
     plan = MemoryPlan()
     assert [plan.take("a", 100), plan.take("b", 50), plan.take("c", 30)] == [0, 100, 150]

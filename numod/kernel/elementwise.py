@@ -79,8 +79,16 @@ def chain_program(chain: Chain, inputs: Sequence[Spec], outputs: Sequence[Spec])
         words = (kernel, shape[-1], len(shape) - 1, len(addresses), len(extra), *addresses, *extra, *shape[:-1], *walks)
         kernel = WALK
     costly = any("math" in stage.code.__code__.co_names for stage in chain.stages)
-    step = Step(kernel, outputs[0].size, words, COSTLY_GRAIN if costly else CHEAP_GRAIN)
+    spans = tuple(
+        (ref, spec.dtype.itemsize) for ref, spec in zip(addresses, (*outputs, *inputs), strict=True) if in_order(spec, outputs[0])
+    )
+    step = Step(kernel, outputs[0].size, words, COSTLY_GRAIN if costly else CHEAP_GRAIN, spans=spans)
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (step,), chain=chain)
+
+
+def in_order(spec: Spec, output: Spec) -> bool:
+    """Whether an operand is walked from its first element to the last."""
+    return spec.contiguous and spec.size == output.size
 
 
 def broadcast_strides(spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -25,4 +25,10 @@ def program(name: str, specs: tuple[Spec, ...], output: Spec, attrs: dict) -> Pr
     window = (*kernel, stride[0]) if stride[0] == stride[1] else None
     code = Kernel(("pool", name, window if window in BY_VECTORS else None, lanes_of(4)), "numod.kernel.pool_simd:build")
     words = (*OPERANDS[name], *x[2:], *y[2:], *attrs["padding"], *kernel, *stride, int(attrs.get("count_padding", False)))
-    return Program((output.nbytes,), len(specs), (Step(code, x[0] * x[1], words, max(1, WORK // (x[2] * x[3]))),))
+    planes = x[0] * x[1]
+    spans = tuple(
+        (ref, spec.nbytes // planes)
+        for ref, spec in ((Ref("out"), output), *((Ref("in", i), spec) for i, spec in enumerate(specs)))
+        if planes
+    )
+    return Program((output.nbytes,), len(specs), (Step(code, planes, words, max(1, WORK // (x[2] * x[3])), spans=spans),))

@@ -42,6 +42,8 @@ class Step:
     for bytes, the address of a copy of them (tables that a planner made), for a Kernel its own address.
     A range longer than ``grain`` is cut into pieces of ``grain`` that threads take in any order (0: never cut), so a kernel's result must not
     depend on where the range is cut. ``scratch`` is the bytes of 64-byte aligned private memory that each thread gets.
+    ``spans`` are the operands that the range walks in step: (address, bytes), where item i reads or writes, of what is there, only the bytes
+    from ``i * bytes`` on to those of the next item (see `blockwise`).
     """
 
     kernel: Kernel
@@ -49,6 +51,7 @@ class Step:
     words: tuple[Word, ...]
     grain: int = 0
     scratch: int = 0
+    spans: tuple[tuple[Ref, int], ...] = ()
 
 
 def moved(step: Step, where: Callable[[Ref], Word]) -> Step:

@@ -115,7 +115,16 @@ def program(
     tile = min(cached, TILE) if cached and stages_of(code) + len(outputs) > 2 else TILE
     grain = max(WORK // max(r1 * r2, 1), tile if column else 1)
     words += [a, r1, b, r2, tile, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
-    steps.append(Step(kernel, a * b, tuple(words), grain, scratch=16 * TILE * stages_of(code)))
+    spans: tuple[tuple[Ref, int], ...] = ()
+    if r1 == b == 1 and not column:  # a row of each input, one after the other
+        refs = [*(Ref("out", i) for i in range(len(outputs))), *(Ref("in", i) for i in range(len(inputs)))]
+        places = [False] * len(outputs) + [name in per_place for name in names]
+        spans = (
+            tuple((ref, spec.nbytes // a) for ref, spec, place in zip(refs, (*outputs, *inputs), places, strict=True) if not place)
+            if a
+            else ()
+        )
+    steps.append(Step(kernel, a * b, tuple(words), grain, 16 * TILE * stages_of(code), spans))
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
 
 

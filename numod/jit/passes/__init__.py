@@ -7,6 +7,7 @@ from typing import Any
 
 from ..graph import Graph
 from .algebra import simplify
+from .blocking import block
 from .common import share_common
 from .constants import compute_constants
 from .dead_code import remove_unused
@@ -19,6 +20,7 @@ PASSES: dict[str, Callable[[Graph], None]] = {
     "common": share_common,
     "dead_code": remove_unused,
     "fusion": fuse,
+    "blocking": block,
     "in_place": write_over,
 }
 
