@@ -16,6 +16,7 @@ ROOT = Path(numod.__file__).parent
 # Rooms from the ground up; a file may import its own room and those on lines above.
 ROOMS = """
     errors files
+    svg
     config dtype device logger version qparams
     spec
     kernel

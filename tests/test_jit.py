@@ -1,6 +1,7 @@
 """jit.trace: programs do what the function does, see what changes around it, and refuse what they cannot do."""
 
 import gc
+import json
 import logging
 
 import numpy as np
@@ -426,3 +427,38 @@ def test_partial_trace_takes_the_options_of_trace():
     assert partial_trace(capture_as_const=True)(lambda x: x).capture_as_const
     with pytest.raises(ValueError, match="backend"):
         partial_trace(lambda x: x, backend="xla")
+
+
+def test_a_profile_has_a_time_for_each_call():
+    net = Net()
+    manager, solver = GradManager().attach(net.parameters()), optim.Adam(net.parameters(), lr=0.01)
+
+    @trace(profiling=True)
+    def step(x, y):
+        with manager:
+            loss = F.loss.cross_entropy(net(x), y)
+            manager.backward(loss)
+        solver.step().clear_grad()
+        return loss
+
+    with pytest.raises(TraceError, match="has not been traced yet"):
+        step.get_profile()
+    (x, y), *_ = batches(1)
+    step(x, y)
+    with pytest.raises(TraceError, match="call it once more"):
+        step.get_profile()
+    step(x, y)
+    before = net.state_dict()
+    found = json.loads(json.dumps(step.get_profile()))
+    assert [call["name"] for call in found["calls"]] == [call.name for call in step.graph.calls]
+    assert all(call["seconds"] >= 0 for call in found["calls"])
+    assert 0 < found["seconds"] == pytest.approx(sum(call["seconds"] for call in found["calls"]))
+    conv = next(call for call in found["calls"] if call["name"].startswith("conv"))
+    assert conv["inputs"][0] == [8, 1, 6, 6]
+    assert conv["outputs"] == [[8, 4, 6, 6]]
+    assert "test_jit.py" in conv["where"]
+    assert all(np.array_equal(value, net.state_dict()[name]) for name, value in before.items())
+    call = trace(lambda x: x)
+    call(x)
+    with pytest.raises(TraceError, match="profiling=True"):
+        call.get_profile()

@@ -163,7 +163,7 @@ def test_a_chain_needs_the_memory_of_its_longest_link():
     config.fusion = False
     call = trace(chain, graph_opt_config=config)
     call(nm.Tensor(X)), call(nm.Tensor(X))
-    assert call._last.executable.workspace < 7 * X.nbytes
+    assert call._last.prepare().workspace < 7 * X.nbytes
 
 
 def test_new_values_are_written_over_the_old():

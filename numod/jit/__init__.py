@@ -10,6 +10,7 @@
 
 from .config import GraphOptimizationConfig
 from .errors import TraceError
+from .loading import Program, load
 from .tracing import exclude_from_trace, partial_trace, trace
 
-__all__ = ["GraphOptimizationConfig", "TraceError", "exclude_from_trace", "partial_trace", "trace"]
+__all__ = ["GraphOptimizationConfig", "Program", "TraceError", "exclude_from_trace", "load", "partial_trace", "trace"]

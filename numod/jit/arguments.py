@@ -68,15 +68,15 @@ def signature(args: tuple, kwargs: dict[str, Any]) -> tuple[list[Tensor], tuple]
     return tensors, tuple(key)
 
 
-def rebuilt(value: Any, leaf: Callable[[Tensor], Any]) -> Any:
-    """A result with every tensor replaced by ``leaf(tensor)``."""
-    if isinstance(value, Tensor):
+def rebuilt(value: Any, leaf: Callable[[Any], Any], kind: type = Tensor) -> Any:
+    """A result with every tensor, or other object of a ``kind``, replaced by ``leaf(it)``."""
+    if isinstance(value, kind):
         return leaf(value)
     if isinstance(value, (list, tuple)):
-        items = [rebuilt(each, leaf) for each in value]
+        items = [rebuilt(each, leaf, kind) for each in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, dict):
-        return type(value)((name, rebuilt(each, leaf)) for name, each in value.items())
+        return type(value)((name, rebuilt(each, leaf, kind)) for name, each in value.items())
     return value
 
 
@@ -87,15 +87,24 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     yield from found
 
 
-def filler(value: Any) -> Callable[[Sequence[Any]], Any]:
-    """``fill(leaves)``: the structure of ``value`` with its tensors replaced by these, in order."""
-    if isinstance(value, Tensor):
+class Hole:
+    """Stands for a tensor in the structure of a result."""
+
+
+def structure_of(value: Any) -> Any:
+    """A result with a Hole for each tensor."""
+    return rebuilt(value, lambda _: Hole())
+
+
+def filler(structure: Any) -> Callable[[Sequence[Any]], Any]:
+    """``fill(leaves)``: the structure with these in its holes, in order."""
+    if isinstance(structure, Hole):
         return lambda leaves: leaves[0]
-    if type(value) is tuple and all(isinstance(each, Tensor) for each in value):
+    if type(structure) is tuple and all(isinstance(each, Hole) for each in structure):
         return tuple
 
     def fill(leaves: Sequence[Any]) -> Any:
         rest = iter(leaves)
-        return rebuilt(value, lambda _: next(rest))
+        return rebuilt(structure, lambda _: next(rest), Hole)
 
     return fill

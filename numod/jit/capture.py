@@ -23,7 +23,7 @@ from ..op import TABLE, Op, Plan
 from ..random import rng
 from ..tensor import Tensor
 from .errors import TraceError
-from .graph import Call, Graph, Operand, Value
+from .graph import Call, Graph, Operand, Value, extent
 
 tensors: Any = importlib.import_module("numod.tensor")  # the module: numod.tensor is the class
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -96,7 +96,7 @@ class Capture:
 
     def give(self, tensor: Tensor, source: Any) -> None:
         """Take a tensor for an input that comes from ``source``."""
-        self._given(tensor._buffer, tensor._spec.nbytes, source)
+        self._given(tensor._buffer, extent(tensor._spec), source)
 
     def changed(self) -> list[Tensor]:
         """Tensors that were there before and have another value now."""
@@ -174,7 +174,7 @@ class Capture:
         """Someone looks at the elements of a tensor."""
         if threading.get_ident() != self.thread or self.excluded:
             return
-        value, _ = self._find(tensor._buffer, tensor._spec.nbytes)
+        value, _ = self._find(tensor._buffer, extent(tensor._spec))
         if value.buffer is None:
             raise TraceError(
                 f"trace: {user_line()}: the elements of a tensor are read, of shape {tensor.shape} and {tensor.dtype}, which differ from call "
@@ -207,8 +207,8 @@ class Capture:
         return found
 
     def _operand(self, buffer: Any, spec: Any) -> Operand:
-        value, offset = self._find(buffer, spec.nbytes)
-        value.nbytes = max(value.nbytes, offset + spec.nbytes)
+        value, offset = self._find(buffer, extent(spec))
+        value.nbytes = max(value.nbytes, offset + extent(spec))
         return Operand(value, offset, spec)
 
 

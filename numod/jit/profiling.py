@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
+from ..kernel import memory
 from .graph import Graph
 from .lowering import lower
+from .replay import Replay
 
 
 class Timing(NamedTuple):
@@ -46,3 +48,19 @@ def profile(graph: Graph, buffers: Sequence[Any], rounds: int = 10) -> list[Timi
         )
         for call, time in zip(graph.calls, best, strict=True)
     ]
+
+
+class Profiled(Replay):
+    """A program that keeps what its last call read, so that its parts can be timed on it."""
+
+    seen: Sequence[Any] | None = None
+
+    def run(self, buffers: Sequence[Any]) -> Sequence[Any]:
+        """The buffers of the results."""
+        over = {value.given for value in self.graph.over.values()}
+        self.seen = [memory.copied(buffer) if number in over else buffer for number, buffer in enumerate(buffers)]
+        return super().run(buffers)
+
+    def profile(self) -> list[Timing] | None:
+        """The time of each call; None if the program was not run yet."""
+        return None if self.seen is None else profile(self.graph, self.seen)

@@ -14,6 +14,7 @@ from ..op import KernelIndexError
 from ..spec import Spec
 from ..tensor import Tensor
 from . import passes
+from .arguments import filler
 from .graph import Graph
 from .lowering import Executable, Failure, lower
 from .state import State
@@ -67,6 +68,7 @@ class Effects:
 
     changed: places that get a new value. graded: tensors that get a new grad. leaves: for each tensor of what is returned, the place that
     it is, or None for a new tensor. specs: of all these results but the leaves that are places. cleared: tensors that lose their grad.
+    structure: what is returned, with Holes for the leaves.
     """
 
     changed: list[Place]
@@ -74,7 +76,10 @@ class Effects:
     leaves: list[Place | None]
     cleared: list[Place]
     specs: list[Spec]
-    fill: Callable[[Sequence[Tensor]], Any]
+    structure: Any
+
+    def __post_init__(self) -> None:
+        self.fill: Callable[[Sequence[Tensor]], Any] = filler(self.structure)
 
     def keep(self, chosen: Sequence[bool]) -> None:
         """Leave the other changed places out: they are changed already."""
@@ -88,10 +93,21 @@ _REFERENCES = 5  # to the buffer of a tensor that nobody else holds: from it, fr
 class Replay:
     """Runs the program of a Graph whose inputs are ``sources``, if the Python objects around it are as they were.
 
-    graded: which tensors had a grad, as `grads` says it.
+    graded: which tensors had a grad, as `grads` says it. arguments: the tensors of the call that was traced.
+    distinct: whether they were
+    different objects. captured: the graph as it was seen; `graph` is what the passes made of it. specs: of ``tensors``, which it reads beside them.
     """
 
-    def __init__(self, graph: Graph, sources: Sequence[Any], state: State, graded: list[bool], effects: Effects, options: Any):
+    def __init__(
+        self,
+        graph: Graph,
+        sources: Sequence[Any],
+        state: State,
+        graded: list[bool],
+        effects: Effects,
+        arguments: Sequence[Tensor],
+        options: Any,
+    ):
         kinds: dict[type, list[tuple[Any, Any]]] = {Argument: [], Tensor: [], Gradient: [], Rate: [], Draw: []}
         for value, source in zip(graph.inputs, sources, strict=True):
             kinds[Tensor if isinstance(source, Tensor) else type(source)].append((value, source))
@@ -100,8 +116,10 @@ class Replay:
             value.given = index
         arguments_read, self.tensors, self.gradients, self.rates, self.draws = ([s for _, s in each] for each in kinds.values())
         self.places = [each.place for each in arguments_read]
-        self.graph, self.state, self.effects, self.options = graph, state, effects, options
-        self._specs = [tensor._spec for tensor in self.tensors]
+        self.captured, self.state, self.effects, self.options = graph, state, effects, options
+        self.arguments = [tensor._spec for tensor in arguments]
+        self.distinct = len({*map(id, arguments)}) == len(arguments)
+        self.specs = [tensor._spec for tensor in self.tensors]
         self._graded = graded
         self._executable: Executable | None = None
         self._over: dict[
@@ -114,25 +132,34 @@ class Replay:
 
     def mismatch(self, arguments: Sequence[Tensor]) -> str:
         """What this program was not made for; "" if nothing."""
-        if [*map(_SPEC, self.tensors)] != self._specs:
+        if [*map(_SPEC, self.tensors)] != self.specs:
             return "the shape or dtype of a tensor that the function uses"
         if grads(self.state, arguments) != self._graded:
             return "which tensors have a grad"
         difference = self.state.difference()
         return "" if difference is None else difference[0]
 
+    def name_of(self, place: Place) -> str:
+        """What the user's program calls a tensor."""
+        if isinstance(place, Argument):
+            return f"argument {place.place}"
+        if isinstance(place, Gradient):
+            return f"the grad of {self.name_of(place.of)}"
+        return self.state.names.get(id(place)) or place.name or f"a tensor of shape {place.shape}"
+
     @property
-    def executable(self) -> Executable:
-        """What runs the program."""
-        return self.prepare()
+    def graph(self) -> Graph:
+        """What is run."""
+        return self.prepare().graph
 
     def prepare(self) -> Executable:
         """Make the program, if it is not there yet."""
         if self._executable is None:
-            passes.optimize(self.graph, self.options)
-            self._executable = lower(self.graph)
-            self._over = dict.fromkeys(value.given for value in self.graph.over.values())
-            over = [self.graph.results[index].value in self.graph.over for index in range(len(self.effects.changed))]
+            graph = self.captured.copy()
+            passes.optimize(graph, self.options)
+            self._executable = lower(graph)
+            self._over = dict.fromkeys(value.given for value in graph.over.values())
+            over = [graph.results[index].value in graph.over for index in range(len(self.effects.changed))]
             self.effects.keep([not each for each in over])
         return self._executable
 
@@ -162,7 +189,7 @@ class Replay:
         try:
             return self.prepare()(buffers)
         except Failure as failure:
-            raise _error(failure) from None
+            raise failed(failure) from None
 
     def take_effect(self, arguments: Sequence[Tensor], made: Sequence[Any]) -> list[Tensor]:
         """Do with the results what the function did with them; the tensors of what it returned."""
@@ -199,8 +226,10 @@ def _tensor(place: Place, arguments: Sequence[Tensor]) -> Tensor:
     return arguments[place.place] if isinstance(place, Argument) else _tensor(place.of, arguments)._grad  # type: ignore[return-value]
 
 
-def _error(failure: Failure) -> Exception:
+def failed(failure: Failure) -> Exception:
+    """What the user is told about a call that failed."""
     if failure.code == loader.RAISED:
         return loader.raised.pop()
     call = failure.call
-    return KernelIndexError(f"{call.name}: index {failure.value} is out of range for size {failure.limit} ({call.where})")
+    where = f" ({call.where})" if call.where else ""
+    return KernelIndexError(f"{call.name}: index {failure.value} is out of range for size {failure.limit}{where}")

@@ -38,18 +38,23 @@ class _Part(NamedTuple):
 class State:
     """What was in all containers that can be reached from ``roots`` (name -> object).
 
-    tensors: the tensors among it. rates: the groups of parameters whose learning rate is a float.
+    tensors: the tensors among it, and ``names`` what they are called, by their ids. rates: the groups of parameters whose learning rate is a float.
     """
 
     def __init__(self, roots: dict[str, Any]):
         self.tensors: dict[int, Tensor] = {}
+        self.names: dict[int, str] = {}
         self.rates: list[dict[str, Any]] = []
         self._parts: list[_Part] = []
         self._seen: dict[int, Any] = {}
         waiting = list(roots.items())
-        while waiting:
-            label, found = waiting.pop()
+        later: list[tuple[str, Any]] = []  # optimizers: their parameters have better names elsewhere
+        while waiting or later:
+            label, found = waiting.pop() if waiting else later.pop()
             if isinstance(found, _PLAIN) or id(found) in self._seen:
+                continue
+            if isinstance(found, Optimizer) and waiting:
+                later.append((label, found))
                 continue
             self._seen[id(found)] = found
             waiting += self._look(label, found)
@@ -60,7 +65,7 @@ class State:
     def _look(self, label: str, found: Any) -> list[tuple[str, Any]]:
         """Remember one object; what it leads to."""
         if isinstance(found, Tensor):
-            self.tensors[id(found)] = found
+            self.tensors[id(found)], self.names[id(found)] = found, label
         elif isinstance(found, GradManager):
             self._add(label, found, lambda: ["attached tensors"], read=lambda: (len(found._attached),))
         elif isinstance(found, Optimizer):
@@ -72,7 +77,7 @@ class State:
         elif isinstance(found, dict):
             if not any(found is group for group in self.rates):
                 self._add(label, found, found.keys, found.values())
-            return [(f"{label}[{key!r}]" if not isinstance(key, Tensor) else label, value) for key, value in found.items()]
+            return [(f"{label}[{self._shown(key)}]", value) for key, value in found.items()]
         elif isinstance(found, (list, tuple, set, frozenset)):
             if not isinstance(found, tuple):
                 self._add(label, found, lambda: range(len(found)), found)
@@ -89,6 +94,9 @@ class State:
             forward = type(found).forward if isinstance(found, Module) and _is_users(type(found)) else None
             return [(label, forward), *((f"{label}.{key}", value) for key, value in inside.items())]
         return []
+
+    def _shown(self, key: Any) -> str:
+        return self.names.get(id(key), "a tensor") if isinstance(key, Tensor) else repr(key)
 
     def _group(self, label: str, group: dict[str, Any]) -> None:
         if type(group.get("lr")) is float:

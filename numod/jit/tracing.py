@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from .. import tape as tapes
 from ..tensor import Tensor
-from .arguments import filler, signature, tensors_in
+from .arguments import signature, structure_of, tensors_in
 from .capture import Capture, capturing
 from .config import GraphOptimizationConfig
 from .differentiation import Backward, Differentiable, Recorded, leaves_of, split, tracked
+from .dumping import OTHER_OPTIONS, DumpResult, check_options, dump
 from .errors import TraceError
 from .graph import Graph
+from .profiling import Profiled
 from .replay import Argument, Draw, Effects, Gradient, Place, Rate, Replay, grads
 from .state import State, line_of_change
 
@@ -128,12 +131,15 @@ class trace:
             self._excluded = True
             return result
         self._refuse_side_effects(state, kept)
+        _name(capture.graph, sources, state)
         if self.capture_as_const:
             sources = _fixed(capture.graph, sources)
         made: Any
         if backward is not None:
             sources, values, graph = split(capture.graph, sources, backward)
-        made = self._last = Replay(capture.graph, sources, state, graded, effects, self._options)
+        made = self._last = (Profiled if self.profiling else Replay)(
+            capture.graph, sources, state, graded, effects, arguments, self._options
+        )
         if backward is not None:
             made = Differentiable(made, pattern, values, graph, backward)
         elif key[1]:
@@ -166,17 +172,77 @@ class trace:
                 reason,
             )
 
+    def dump(
+        self,
+        file: str | os.PathLike | BinaryIO,
+        *,
+        arg_names: Sequence[str] | str | None = None,
+        output_names: Sequence[str] | str | None = None,
+        append: bool = False,
+        keep_var_name: int = 1,
+        keep_opr_name: bool = False,
+        keep_param_name: bool = False,
+        keep_opr_priority: bool = False,
+        no_change_graph: bool = False,
+        strip_info_file: Any = None,
+        append_json: bool = False,
+        optimize_for_inference: bool = True,
+        user_info: Any = None,
+        enable_metadata: bool = True,
+        input_data: Any = None,
+        repeat: int = 1,
+        silent: bool = False,
+        no_assert: bool = False,
+        maxerr: float = 1e-4,
+        resize_input: bool = False,
+        input_transform: Any = None,
+        dump_format: str | None = None,
+        model_version: int = 2,
+        **kwargs: Any,
+    ) -> DumpResult:
+        """Write the program that was made last, with the values that all tensors have now, to a file that `numod.jit.load` runs without the code.
+
+        The program must only return something: one that changes tensors (a training step, BatchNorm in training) or sets gradients is refused, with
+        its name. Random numbers are drawn from the functions of `numod.random`, as here. Arguments that are no tensors are part of the program.
+
+        file: a path, or an object with ``write``.
+        arg_names, output_names: of the tensors among the arguments and in the result, in order; ``arg_0`` and ``output_0`` and so on if None.
+        keep_opr_name: keep the lines of your code that the calls come from, for messages. keep_param_name: keep the names of the weights.
+        optimize_for_inference: let the passes work on the program when it is loaded.
+        user_info: what the loaded program has as ``user_info``: anything that `numod.save` takes. Not kept without ``enable_metadata``.
+        keep_var_name, no_change_graph: nothing to choose, the graph and these names are kept as they are. All other options are those of MegEngine's
+        own files and must keep their defaults, but for the ``enable_...`` about layouts and fusion, which the computer that loads the file chooses.
+        """
+        others = {name: value for name, value in locals().items() if name in OTHER_OPTIONS}
+        check_options(others, kwargs)
+        info = user_info if enable_metadata else None
+        return dump(
+            self._program("trace.dump"), file, arg_names, output_names, optimize_for_inference, keep_opr_name, keep_param_name, info
+        )
+
     def _program(self, what: str) -> Replay:
         if self._last is None:
             raise TraceError(f"{what}: {self.__name__} has not been traced yet; call it once")
         return self._last
 
+    def get_profile(self) -> dict[str, Any]:
+        """How long each call of the program takes that was made last, on what it read last: of some rounds the least, each call by itself.
+
+        The function must be traced with ``profiling=True`` and have been called twice. The result can be written as JSON:
+        ``calls``, each with ``name``, shapes of ``inputs`` and ``outputs``, ``seconds`` and ``where``, the line of your code; and their sum ``seconds``.
+        """
+        replay = self._program("trace.get_profile")
+        if not isinstance(replay, Profiled):
+            raise TraceError(f"trace.get_profile: {self.__name__} must be traced with profiling=True")
+        timings = replay.profile()
+        if timings is None:
+            raise TraceError(f"trace.get_profile: the program of {self.__name__} was not run yet; call it once more")
+        return {"seconds": sum(each.seconds for each in timings), "calls": [each._asdict() for each in timings]}
+
     @property
     def graph(self) -> Graph:
         """The program that was made last; its text is that of ``print``."""
-        replay = self._program("graph")
-        replay.executable  # noqa: B018  # makes it
-        return replay.graph
+        return self._program("trace.graph").graph
 
 
 def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: Sequence[Rate]) -> tuple[list[Any], Effects]:
@@ -203,10 +269,21 @@ def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: Seq
         leaves=[place(leaf) if id(leaf) in before else None for leaf in leaves],
         cleared=[place(tensor) for tensor in graded if tensor._grad is None],
         specs=[tensor._spec for tensor in new],
-        fill=filler(result),
+        structure=structure_of(result),
     )
     sources = [Draw(*s) if isinstance(s, tuple) else stand_ins.get(id(s)) or place(s) for s in capture.sources]
     return sources, effects
+
+
+def _name(graph: Graph, sources: Sequence[Any], state: State) -> None:
+    """Give the inputs names for texts and pictures."""
+    for value, source in zip(graph.inputs, sources, strict=True):
+        if isinstance(source, Argument):
+            value.name, value.argument = f"arg_{source.place}", True
+        elif isinstance(source, Tensor):
+            value.name = state.names.get(id(source), source.name)
+        elif isinstance(source, Rate):
+            value.name = "lr"
 
 
 def _fixed(graph: Graph, sources: Sequence[Any]) -> list[Any]:

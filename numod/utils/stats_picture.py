@@ -1,14 +1,13 @@
-"""The picture of what the layers of a network cost: three columns of bars, as an SVG file, which every browser shows."""
+"""The picture of what the layers of a network cost: three columns of bars."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape
 
-from ..files import replacing
+from .. import svg
 
-ROW, TOP, BAR, GAP, NUMBER, LETTER = 20, 56, 180, 24, 70, 7.2  # pixels; LETTER is a character's width in the font
+ROW, TOP, BAR, GAP, NUMBER = 20, 56, 180, 24, 70  # pixels
 COLOURS = ("#4c72b0", "#dd8452", "#55a868")
 
 
@@ -18,25 +17,18 @@ def write(path: str | os.PathLike, layers: Sequence[tuple[str, str]], columns: M
     layers: name and class of each. columns: by title, a value for each layer and the total.
     """
     labels = [f"{name or '(the network)'}  {kind}" for name, kind in layers]
-    left = 16 + LETTER * max(map(len, labels), default=0)
+    left = 16 + svg.LETTER * max(map(len, labels), default=0)
     width = left + len(columns) * (GAP + BAR + NUMBER)
-    height = TOP + ROW * len(layers) + 16
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" font-family="monospace" font-size="12" fill="#222">',
-        f'<rect width="{width:.0f}" height="{height}" fill="#fff"/>',
-    ]
-    for row, label in enumerate(labels):
-        lines.append(_text(16, TOP + ROW * row + 14, label))
+    parts = [svg.text(16, TOP + ROW * row + 14, label) for row, label in enumerate(labels)]
     for number, (title, (values, total)) in enumerate(columns.items()):
         x = left + GAP + number * (GAP + BAR + NUMBER)
-        lines += [_text(x, 24, title, "bold"), _text(x, 42, short(total))]
+        parts += [svg.text(x, 24, title, "bold"), svg.text(x, 42, short(total))]
         most = max(values, default=0) or 1
         for row, value in enumerate(values):
             length, y = BAR * value / most, TOP + ROW * row
-            lines.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}" fill="{COLOURS[number % len(COLOURS)]}"/>')
-            lines.append(_text(x + length + 6, y + 14, short(value)))
-    with replacing(path) as file:
-        file.write("\n".join([*lines, "</svg>\n"]).encode())
+            parts.append(svg.box(x, y + 3, length, ROW - 6, COLOURS[number % len(COLOURS)]))
+            parts.append(svg.text(x + length + 6, y + 14, short(value)))
+    svg.write(path, width, TOP + ROW * len(layers) + 16, parts)
 
 
 def short(value: int) -> str:
@@ -46,7 +38,3 @@ def short(value: int) -> str:
         size /= 1000
         units = units[1:]
     return f"{size:.3g}{units[0]}"
-
-
-def _text(x: float, y: float, text: str, weight: str = "normal") -> str:
-    return f'<text x="{x:.1f}" y="{y}" font-weight="{weight}" xml:space="preserve">{escape(text)}</text>'
