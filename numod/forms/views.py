@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .. import tape as tapes
 from ..op import TABLE, Op, Plan, apply
 from ..spec import Spec
+from ..tensor import Tensor
 from .common import add_row, shift
 
 
@@ -53,27 +55,47 @@ def composite(
     sample: Callable,
     inputs: tuple[str, ...],
     attrs: dict[str, Any] | None = None,
+    infer: Callable | None = None,
+    vjp: dict[str, Callable] | None = None,
     kinks=(),
     errors=(),
     name: str | None = None,
 ) -> Callable[[Callable], Op]:
-    """Declare an op that is made of other ops: it needs no kernel and no gradient rule."""
+    """Declare an op that is made of other ops: it needs no kernel and no gradient rule.
+
+    infer: makes it a whole that may have a fast twin and rules: the parts are what it does where there is no twin, and what is recorded of it where
+    there are no rules.
+    """
 
     def declare(code: Callable) -> Op:
-        return add_row(
+        def plan(op: Op, specs: Sequence[Spec], named: dict, outs: tuple[Spec, ...]) -> Plan:
+            def run(*buffers):
+                made = code(*map(Tensor._make, buffers, specs), **named)
+                return tuple(each._buffer for each in made) if isinstance(made, tuple) else made._buffer
+
+            return Plan(outs, run)
+
+        def whole_or_parts(*tensors: Tensor, **named: Any):
+            if tapes.active and tapes.current().recording:
+                return code(*tensors, **named)
+            return apply(op, tensors, tuple(named.get(attr, default) for attr, default in op.attrs.items()))
+
+        op = add_row(
             "composite",
             code,
             inputs,
             attrs,
-            _nothing,
-            _nothing,
+            infer or _nothing,
+            plan if infer else _nothing,
             name=name,
-            function=code,
+            function=None if vjp else whole_or_parts if infer else code,
+            vjp=vjp,
             ref=ref,
             sample=sample,
             kinks=kinks,
             errors=errors,
         )
+        return op
 
     return declare
 

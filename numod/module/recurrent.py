@@ -12,6 +12,7 @@ import numpy as np
 from .. import functional as F
 from ..errors import check
 from ..ops import recurrent as ops
+from ..ops.lstm import lstm
 from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
@@ -24,13 +25,6 @@ def _nonlinearity(name: str, chosen: str) -> str:
     if chosen not in _NONLINEARITIES:
         raise ValueError(f"{name}: nonlinearity must be one of {list(_NONLINEARITIES)}, got {chosen!r}")
     return chosen
-
-
-def _lstm_step(gates: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The output and the state after one step, from the sums before the gates, (N, 4 * hidden_size)."""
-    into, keep, candidate, out = ops.cut(gates, 1, ops.equal_sizes(4, state.shape[1]))
-    state = ops.lstm_state(into, keep, candidate, state)
-    return ops.lstm_output(out, state), state
 
 
 class _Cell(Module):
@@ -119,7 +113,9 @@ class LSTMCell(_Cell):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """The next hidden state and cell state."""
         h, c = (None, None) if hx is None else hx
-        return _lstm_step(self._sums(input, self._start(input, h)), self._start(input, c))
+        into, keep, candidate, out = ops.cut(self._sums(input, self._start(input, h)), 1, ops.equal_sizes(4, self.hidden_size))
+        state = ops.lstm_state(into, keep, candidate, self._start(input, c))
+        return ops.lstm_output(out, state), state
 
 
 class _Recurrent(Module):
@@ -181,8 +177,8 @@ class _Recurrent(Module):
         return [[[next(shaped) for _ in names] for _ in cells] for cells in self.cells]
 
     @abstractmethod
-    def _step(self, sums: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The states after a step, the first of them what it puts out."""
+    def _steps(self, sums: Tensor, weight: Tensor, states: tuple[Tensor, ...], backwards: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The sequence of outputs and the last states, from what the inputs contribute to the sums before the gates."""
 
     def _run(self, x: Tensor, starts: Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor]]:
         """The sequence of outputs, and the last states."""
@@ -223,13 +219,7 @@ class _Recurrent(Module):
         steps, count, width = x.shape
         bias = weights[2] + weights[3] if self.bias else None
         sums = F.linear(x.reshape(steps * count, width), weights[0], bias)
-        outs: list[Any] = [None] * steps
-        order = range(steps - 1, -1, -1) if backwards else range(steps)
-        parts = ops.cut(sums, 0, ops.equal_sizes(steps, count))
-        for at in order:
-            states = self._step(parts[at] + F.matmul(states[0], weights[1], transpose_b=True), states)
-            outs[at] = states[0]
-        return F.concat(outs, axis=0).reshape(steps, count, self.hidden_size), states
+        return self._steps(sums.reshape(steps, count, sums.shape[1]), weights[1], states, backwards)
 
 
 class RNN(_Recurrent):
@@ -263,8 +253,12 @@ class RNN(_Recurrent):
     def _make_cell(self, width: int) -> _Cell:
         return RNNCell(width, self.hidden_size, self.bias, self.nonlinearity)
 
-    def _step(self, sums: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (_NONLINEARITIES[self.nonlinearity](sums),)
+    def _steps(self, sums: Tensor, weight: Tensor, states: tuple[Tensor, ...], backwards: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        (h,), outs, way = states, [], -1 if backwards else 1
+        for part in ops.cut(sums, 0, ops.equal_sizes(sums.shape[0], 1))[::way]:
+            h = _NONLINEARITIES[self.nonlinearity](part.reshape(sums.shape[1:]) + F.matmul(h, weight, transpose_b=True))
+            outs.append(h)
+        return F.stack(outs[::way]), (h,)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The outputs of all steps, and the last hidden states."""
@@ -290,8 +284,10 @@ class LSTM(_Recurrent):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
 
-    def _step(self, sums: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return _lstm_step(sums, states[1])
+    def _steps(self, sums: Tensor, weight: Tensor, states: tuple[Tensor, ...], backwards: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        outs, cells, _ = lstm(sums, weight, *states, reverse=backwards)
+        last = 0 if backwards else -1
+        return outs, (outs[last], cells[last])
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The outputs of all steps, and the last hidden and cell states."""
