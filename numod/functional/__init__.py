@@ -6,6 +6,7 @@ from .attention import multi_head_attention
 from .complex import complex, imag, polar, real
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .deformable import deformable_conv2d, deformable_psroi_pooling
+from .einsum import einsum
 from .elemwise import (
     abs,
     acos,
@@ -161,6 +162,7 @@ __all__ = [
     "div",
     "dot",
     "dropout",
+    "einsum",
     "embedding",
     "equal",
     "erf",

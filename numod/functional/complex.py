@@ -7,7 +7,7 @@ from ..errors import DTypeError, check
 from ..op import apply
 from ..ops import complex as complex_ops
 from ..tensor import Tensor
-from .elemwise import cos, mul, sin
+from .elemwise import as_tensor, cos, mul, sin
 
 
 def complex(real: Tensor, imag: Tensor) -> Tensor:
@@ -19,19 +19,21 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
     >>> complex(Tensor([1.0]), Tensor([2.0])).tolist()
     [(1+2j)]
     """
+    real, imag = as_tensor(real), as_tensor(imag)
     _check_parts("complex", real, imag)
     check(real.shape == imag.shape, "complex: takes two tensors of one shape, got {} and {}", real.shape, imag.shape)
     return apply(complex_ops.pair, (real, imag))
 
 
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
-    """The complex numbers (complex64) with these magnitudes and angles in radians, two float32 tensors that are broadcast.
+    """The complex numbers (complex64) with these magnitudes and angles in radians, two tensors that are broadcast and whose product is float32.
 
     >>> polar(Tensor([2.0]), Tensor([0.0])).tolist()
     [(2+0j)]
     """
-    _check_parts("polar", abs, angle)
-    return apply(complex_ops.pair, (mul(abs, cos(angle)), mul(abs, sin(angle))))
+    parts = mul(abs, cos(angle)), mul(abs, sin(angle))
+    _check_parts("polar", *parts)
+    return apply(complex_ops.pair, parts)
 
 
 def real(complex: Tensor) -> Tensor:

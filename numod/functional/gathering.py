@@ -108,7 +108,9 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
     >>> diag(Tensor([1, 2])).tolist()
     [[1, 0], [0, 2]]
     """
-    check(inp.ndim in (1, 2), "diag: takes 1 or 2 axes, got shape {}", inp.shape)
+    check(inp.ndim <= 2, "diag: takes at most 2 axes, got shape {}", inp.shape)
+    if inp.ndim == 0:
+        inp = reshape(inp, (1,))
     if inp.dtype == boolean:
         return not_equal(diag(apply(view.astype, (inp,), (int32,)), k), 0)
     if inp.ndim == 1:

@@ -61,7 +61,8 @@ def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
     """
     if inp1.ndim > 1 or inp2.ndim > 1:
         raise RankError(f"dot: takes vectors, got shapes {inp1.shape} and {inp2.shape}")
-    return matmul(inp1, inp2)
+    first, second = (_reshape(x, (1,)) if x.ndim == 0 else x for x in (inp1, inp2))
+    return matmul(first, second)
 
 
 def matinv(inp: Tensor) -> Tensor:

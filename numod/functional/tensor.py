@@ -48,14 +48,14 @@ def reshape(inp: Tensor, target_shape: Shape) -> Tensor:
 
 
 def flatten(inp: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-    """The axes from ``start_axis`` to ``end_axis`` (included) as one.
+    """The axes from ``start_axis`` to ``end_axis`` (included) as one; a new one of extent 1 if ``start_axis`` is behind the last.
 
     >>> flatten(Tensor([[[1, 2]], [[3, 4]]]), 1).tolist()
     [[1, 2], [3, 4]]
     """
     shape = inp._spec.shape
-    if not shape:
-        return reshape(inp, (1,))
+    if not shape or start_axis == len(shape):
+        return reshape(inp, (*shape, 1))
     first, last = normalize_axis("flatten", start_axis, len(shape)), normalize_axis("flatten", end_axis, len(shape))
     check(first <= last, "flatten: start_axis {} comes after end_axis {}", start_axis, end_axis)
     return apply(view.reshape, (inp,), ((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]),))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ..dtype import float32, promote
 from ..errors import check
 from ..op import apply
 from ..ops import index, pool as pool_ops, roi, sampling
@@ -63,6 +64,7 @@ def _warp(name, inp, mat, out_shape, images, border_mode, border_val, format, in
     check(len(sides) == 2 and min(sides) >= 1, "{}: out_shape must be one or two ints above 0, got {}", name, out_shape)
     check(inp.ndim == 4, "{}: input must have 4 axes, got shape {}", name, inp.shape)
     rows, columns = sides
+    mat = mat.astype(promote(mat.dtype, float32))  # places in an image need more digits than float16 has
     i, j = np.indices(sides).reshape(2, -1)
     grid = Tensor(np.stack([j, i, np.ones_like(i)]).astype(np.float32), dtype=mat.dtype, device=inp.device)
     places = transpose(matmul(mat, broadcast_to(grid, (mat.shape[0], *grid.shape))), (0, 2, 1))  # (M, rows * columns, 2 or 3)

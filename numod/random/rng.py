@@ -168,14 +168,14 @@ class RNG:
         [0, 1, 2, 3]
         """
         if isinstance(n, Tensor):
-            return Tensor(self._numpy().permutation(n.numpy()), dtype=n.dtype, device=n.device)
+            return Tensor(self._numpy().permutation(np.atleast_1d(n.numpy())), dtype=n.dtype, device=n.device)
         if n < 0:
             raise ValueError(f"permutation: n must not be negative, got {n}")
         return Tensor(self._numpy().permutation(n), dtype=dtype, device=self._device)
 
     def shuffle(self, inp: Tensor) -> None:
         """Put the rows of a tensor in random order, in place."""
-        if inp.size:
+        if inp.size and inp.ndim:
             inp._reset(self.permutation(inp))
 
 

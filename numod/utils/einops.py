@@ -9,7 +9,6 @@ It needs the extra ``einops``. What einops finds is a subclass of its ``Abstract
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,8 +85,8 @@ class NumodBackend(AbstractBackend):
         return is_float(x.dtype)
 
     def einsum(self, pattern: str, *x: Tensor) -> Tensor:
-        """The sum of products that a pattern such as ``"ij,jk->ik"`` describes; operands are joined from left to right."""
-        return _einsum(pattern, x)
+        """The sum of products that a pattern such as ``"ij,jk->ik"`` describes."""
+        return F.einsum(pattern, *x)
 
 
 class Rearrange(Module):
@@ -129,64 +128,3 @@ class Reduce(Rearrange):
 
     def _module_info_string(self) -> str:
         return f"{super()._module_info_string()}, reduction={self.reduction!r}"
-
-
-def _einsum(pattern: str, tensors: Sequence[Tensor]) -> Tensor:
-    """The sum of products of a pattern in letters, with an arrow."""
-    left, right = pattern.replace(" ", "").split("->")
-    operands = [_diagonal(x, labels) for x, labels in zip(tensors, left.split(","), strict=True)]
-    x, labels = operands[0]
-    for i, (y, other) in enumerate(operands[1:], 1):
-        kept = {*right, *(label for _, rest in operands[i + 1 :] for label in rest)}
-        x, labels = _join(x, labels, y, other, kept)
-    x, labels = _reduced(x, labels, set(right))
-    return F.transpose(x, [labels.index(label) for label in right]) if right else x
-
-
-def _diagonal(x: Tensor, labels: str) -> tuple[Tensor, str]:
-    """For a label that comes twice, the diagonal of its axes, as the last axis."""
-    for label in dict.fromkeys(labels):
-        while labels.count(label) > 1:
-            first = labels.index(label)
-            second = labels.index(label, first + 1)
-            rest = [axis for axis in range(x.ndim) if axis not in (first, second)]
-            side = x.shape[first]
-            if side != x.shape[second]:
-                raise ValueError(f"einsum: the axes {label!r} of one operand have lengths {side} and {x.shape[second]}")
-            flat = F.transpose(x, [*rest, first, second]).reshape(*(x.shape[axis] for axis in rest), side * side)
-            x = flat[..., :: side + 1]
-            labels = "".join(labels[axis] for axis in rest) + label
-    return x, labels
-
-
-def _reduced(x: Tensor, labels: str, kept: set[str]) -> tuple[Tensor, str]:
-    """The sum over the axes that are not kept."""
-    axes = [axis for axis, label in enumerate(labels) if label not in kept]
-    return (F.sum(x, axes) if axes else x), "".join(label for label in labels if label in kept)
-
-
-def _join(x: Tensor, left: str, y: Tensor, right: str, kept: set[str]) -> tuple[Tensor, str]:
-    """The product of two operands, summed over the axes that they share and nobody else needs: a batch of matrix products."""
-    x, left = _reduced(x, left, {*kept, *right})
-    y, right = _reduced(y, right, {*kept, *left})
-    shared = [label for label in left if label in right]
-    batch, inner = [[label for label in shared if (label in kept) == wanted] for wanted in (True, False)]
-    rows, columns = [label for label in left if label not in shared], [label for label in right if label not in shared]
-    sides = dict(zip(left, x.shape, strict=True))
-    for label, side in zip(right, y.shape, strict=True):
-        if sides.setdefault(label, side) != side:
-            raise ValueError(f"einsum: the axis {label!r} has length {sides[label]} in one operand and {side} in another")
-    a, b = _grouped(x, left, batch, rows, inner), _grouped(y, right, batch, inner, columns)
-    if is_float(a.dtype) and is_float(b.dtype):
-        out = F.matmul(a, b)
-    else:
-        out = F.sum(F.expand_dims(a, 3) * F.expand_dims(b, 1), 2)
-    labels = "".join([*batch, *rows, *columns])
-    return out.reshape([sides[label] for label in labels]), labels
-
-
-def _grouped(x: Tensor, labels: str, *groups: list[str]) -> Tensor:
-    """The axes in groups, each of them one axis."""
-    order = [labels.index(label) for group in groups for label in group]
-    moved = F.transpose(x, order) if order else x
-    return moved.reshape([math.prod(x.shape[labels.index(label)] for label in group) for group in groups])
