@@ -107,6 +107,18 @@ def binary(op: Op) -> Binary:
     return _named(function, op)
 
 
+def _power() -> Binary:
+    """`binary` of pow, but for squares of floats, which most powers are: they are one multiplication, a fiftieth of the time."""
+    general = binary(math.pow)
+
+    def function(x: Operand, y: Operand) -> Tensor:
+        if type(y) in (int, float) and y == 2 and isinstance(x, Tensor) and x._spec.is_float:
+            return apply(math.square, (x,))
+        return general(x, y)
+
+    return _named(function, math.pow)
+
+
 def _named(function: Callable, op: Op) -> Any:
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
@@ -115,7 +127,8 @@ def _named(function: Callable, op: Op) -> Any:
 
 
 add, sub, mul, div = binary(math.add), binary(math.sub), binary(math.mul), binary(math.div)
-floor_div, mod, pow = binary(math.floor_div), binary(math.mod), binary(math.pow)
+floor_div, mod = binary(math.floor_div), binary(math.mod)
+pow = _power()
 maximum, minimum = binary(math.maximum), binary(math.minimum)
 left_shift, right_shift = binary(math.left_shift), binary(math.right_shift)
 neg, abs, sign, square = unary(math.neg), unary(math.abs), unary(math.sign), unary(math.square)

@@ -74,6 +74,7 @@ def _attach_operators() -> None:
         setattr(Tensor, f"__{name}__", _forward(op))
         setattr(Tensor, f"__r{name}__", _reflected(op))
         setattr(Tensor, f"__i{name}__", _in_place(name))
+    Tensor.__pow__ = lambda self, other: elemwise.pow(self, other)  # type: ignore[method-assign]
     for name, logical, bitwise in (
         ("and", compare.logical_and, bits.bitwise_and),
         ("or", compare.logical_or, bits.bitwise_or),

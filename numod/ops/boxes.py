@@ -7,6 +7,7 @@ import numpy as np
 from ..dtype import boolean, is_float
 from ..errors import DTypeError, check
 from ..forms.host import host
+from ..kernel import suppression
 from ..spec import Spec
 
 
@@ -62,3 +63,8 @@ def keep_boxes(boxes, threshold):
         shared = np.maximum(high - low, 0).prod(1)
         left = left[shared <= threshold * (area[first] + area[left] - shared)]
     return keep
+
+
+@keep_boxes.fast("cpu")
+def _keep_boxes_twin(specs, attrs, outputs):
+    return suppression.program(specs[0], outputs[0], attrs["threshold"])
