@@ -200,3 +200,14 @@ def test_a_transposed_convolution_padded_away_is_refused():
 def test_no_tensor_has_a_negative_extent():
     with pytest.raises(ValueError, match=r"a tensor cannot have shape \(2, -1\): an extent is negative"):
         Tensor(1.0)._spec.like((2, -1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_square_is_one_multiplication(dtype):
+    x = Tensor([-3.0, -0.0, 1.5, np.inf, np.nan], dtype=dtype)
+    TABLE["pow"].plans.clear()
+    for got in (x**2, x**2.0, F.pow(x, 2)):
+        np.testing.assert_array_equal(got.numpy(), (x * x).numpy())
+        assert got.dtype == dtype
+    assert not TABLE["pow"].plans
+    assert (Tensor([3]) ** 2).dtype == np.float32 and (x ** Tensor(2.0, dtype=dtype)).dtype == dtype
