@@ -139,6 +139,57 @@ def test_blocks_leave_what_others_read():
     assert names(both, WIDE, blocking=True) == ["exp > softmax"]
 
 
+def product(x, w, b, stride, groups):
+    return F.linear(x, w, b) if x.ndim == 2 else F.conv2d(x, w, b, stride, 1, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "groups"),
+    [
+        ((5, 30), (200, 30), 1, 1),  # dot products
+        ((7, 300), (257, 300), 1, 1),
+        ((70, 20), (65, 20), 1, 1),  # in one block, and
+        ((300, 300), (300, 300), 1, 1),  # in several
+        ((3, 4, 20, 30), (11, 4, 3, 3), 1, 1),
+        ((3, 4, 40, 30), (11, 4, 3, 3), 2, 1),
+        ((17, 4, 12, 9), (10, 4, 3, 3), 1, 1),  # vectors of images
+        ((2, 64, 14, 14), (70, 64, 3, 3), 1, 1),  # columns
+        ((1, 32, 20, 20), (48, 32, 1, 1), 1, 1),
+        ((2, 6, 15, 15), (3, 4, 2, 3, 3), 1, 3),
+    ],
+)
+@pytest.mark.parametrize("bias", [False, True])
+def test_loops_end_products_and_convolutions(x, w, stride, groups, bias):
+    """However a product is cut into blocks, the loop behind it sees each element once it is there."""
+    random = np.random.default_rng(0)
+    outputs = w[0] if groups == 1 else w[0] * w[1]
+    row = (outputs,) if len(x) == 2 else (1, outputs, 1, 1)
+    arrays = [random.standard_normal(shape).astype(np.float32) for shape in (x, w, row, row)]
+
+    def function(x, w, b, r):
+        y = product(x, w, b if bias else None, stride, groups)
+        return F.relu(y * r + 0.5) * 2
+
+    def kept(x, w, b, r):
+        y = product(x, w, b if bias else None, stride, groups)
+        return y, F.relu(y - r)
+
+    def elsewhere(x, w, b, r):
+        y = product(x, w, b if bias else None, stride, groups)
+        return F.relu(y) + y[..., ::-1]
+
+    for each, count in ((function, 1), (kept, 1), (elsewhere, None)):
+        made = names(each, *arrays, fusion=True, epilogues=True)
+        assert count is None or len(made) == count
+
+
+def test_what_a_product_is_followed_by():
+    x, w = WIDE[:, :64], WIDE[:100, :64]
+    assert names(lambda x, w: F.relu(F.linear(x, w)), x, w, epilogues=True) == ["matmul > relu"]
+    assert names(lambda x, w: F.linear(x, w) + F.linear(w, x).transpose(1, 0), x, w, epilogues=True) == ["matmul", "matmul > add"]
+    assert names(lambda x: F.relu(F.conv2d(x, nm.Tensor(np.ones((8, 4, 3, 3), np.float32)))), IMAGES, epilogues=True) == ["conv > relu"]
+
+
 def test_memory_is_used_again():
     plan = MemoryPlan()
     assert [plan.take("a", 100), plan.take("b", 50), plan.take("c", 30)] == [0, 100, 150]

@@ -34,7 +34,7 @@ WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it 
 CACHE = 5 << 18  # bytes of the second-level cache
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
 TAP_CYCLES, TILE_CYCLES, FRAME_ROW = 8, 25, 15  # that it takes to go to the next tap, to begin and end a tile, and to pad a row
-CHUNK = 32  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output place and their number
+CHUNK = 48  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output vector and their number, its outputs (from, to)
 TAP = 16  # of a tap's record: byte offsets of its source and of its weights
 
 
@@ -106,25 +106,29 @@ def _taps_seen(c: Correlation, mode: int) -> list[list[tuple[int, int]]]:
     return seen
 
 
+def _flat(c: Correlation, place: tuple[int, int, int]) -> int:
+    """The number of an output place."""
+    return (place[0] * c.out[1] + place[1]) * c.out[2] + place[2]
+
+
 def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> bytes:
     """What the tiles of one block of images do: records of chunks, of tiles, and lists of taps (all int64)."""
     columns = 1 if tile.mode == BY_IMAGE else min(tile.lanes, c.out[2])
     starts = [min(w, c.out[2] - columns) for w in range(0, c.out[2], columns)]
     everything = [(d, h, w) for d in range(c.out[0]) for h in range(c.out[1]) for w in starts]
     seen = _taps_seen(c, tile.mode)
-    chunks: list[tuple[int, int, int, int]] = []
+    chunks: list[tuple[int, ...]] = []
     tiles: list[tuple[int, list[int]]] = []
     lists: dict[tuple[tuple[int, int], ...], int] = {}
     for start in range(0, len(everything), chunk_vectors):
         vectors = everything[start : start + chunk_vectors]
         length = len(vectors)
         vectors += vectors[-1:] * (-length % tile.places)  # a last tile that is not full repeats a vector
-        chunks.append((len(tiles), len(vectors) // tile.places, start, length))
+        chunks.append((len(tiles), len(vectors) // tile.places, start, length, _flat(c, vectors[0]), _flat(c, vectors[-1]) + columns))
         for at in range(0, len(vectors), tile.places):
             offsets, bounds = [], []
             for place in vectors[at : at + tile.places]:
-                flat = (place[0] * c.out[1] + place[1]) * c.out[2] + place[2]
-                output = (flat - start) * tile.lanes if tile.mode == BY_IMAGE else flat
+                output = (_flat(c, place) - start) * tile.lanes if tile.mode == BY_IMAGE else _flat(c, place)
                 offsets += [sum(i * step for i, step in zip(place, source.place, strict=True)), output * SIZE]
                 bounds.append([seen[axis][i] for axis, i in enumerate(place)])
             union = tuple((min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*bounds, strict=True))
@@ -139,8 +143,8 @@ def tables(c: Correlation, tile: Tile, source: Source, chunk_vectors: int) -> by
     tiles_at = len(chunks) * CHUNK
     taps_at = tiles_at + len(tiles) * tile_record(tile.places)
     values = []
-    for first, count, start, length in chunks:
-        values += [tiles_at + first * tile_record(tile.places), count, start, length]
+    for first, *rest in chunks:
+        values += [tiles_at + first * tile_record(tile.places), *rest]
     for number, offsets in tiles:
         values += [taps_at + spans[number] * TAP, spans[number + 1] - spans[number], *offsets]
     for tap in taps:
@@ -187,11 +191,14 @@ def steps(
             *(here, packed, bias, output, table),
             *(source.block, source.channel, c.inputs, c.outputs, c.groups),
             *(tile_weights, prod(c.out) * SIZE, valid, tiles, chunk_tiles, tile_chunks),
-            *(count, first, c.images, scratch_row),
+            *(count, first, c.images, scratch_row, 0),
         )
         tasks = chunks * tile_chunks * count * c.groups
         work = count * c.groups * c.outputs * c.inputs * prod(c.out) * prod(c.taps)
-        made.append(Step(convolve, tasks, words, max(1, tasks // TASKS) if work >= SERIAL else 0, scratch_row * tile.rows))
+        grain = max(1, tasks // TASKS) if work >= SERIAL else 0
+        made.append(
+            Step(convolve, tasks, words, grain, scratch_row * tile.rows, open=chunk_vectors * (1 if tile.mode == BY_IMAGE else valid))
+        )
     return made, at
 
 

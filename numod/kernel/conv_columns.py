@@ -118,12 +118,15 @@ def steps(
             *(source.block, c.inputs * source.channel, c.groups, c.outputs, plane, len(chunks)),
             *(c.outputs * rows.row * SIZE, rows.row * SIZE),
             *(count // grouped, panels, panel_block, row_block, panel_bytes, int(together), int(bias != 0)),
+            *(first * c.groups * c.outputs * plane, 0),
         )
         tasks = c.groups * count // grouped * divide(panels, panel_block) * divide(c.outputs, row_block)
         work = count * c.groups * c.outputs * len(offsets) * plane
         scratch = panel_block * panel_bytes + ROWS * width * SIZE + sums
         kernel = Kernel(("conv_columns", lanes), "numod.kernel.conv_columns_simd:multiply")
-        made.append(Step(kernel, tasks, words, 1 if work >= SERIAL else 0, scratch))
+        made.append(
+            Step(kernel, tasks, words, 1 if work >= SERIAL else 0, scratch, open=0 if together else min(plane, panel_block * width))
+        )
     return made, at
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .conv_columns import CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
 from .gemm_simd import copier, register_tiles
 from .intrinsics import load
-from .simd import Emit, Vectors, native, words
+from .simd import Emit, Vectors, follow, native, words
 
 
 def _gather(lanes: int) -> Emit:
@@ -69,7 +69,7 @@ def multiply(lanes: int) -> Callable:
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, offsets, chunks = words(args, 0, 7)
         source_block, source_group, groups, outputs, plane, chunk_count, a_group, a_row = words(args, 7, 8)
-        images, panels, panel_block, row_block, panel_bytes, together, has_bias = words(args, 15, 7)
+        images, panels, panel_block, row_block, panel_bytes, together, has_bias, first_element = words(args, 15, 8)
         panel_blocks = (panels + panel_block - 1) // panel_block
         starts = scratch + panel_block * panel_bytes
         sums = starts + ROWS * width * SIZE
@@ -137,5 +137,8 @@ def multiply(lanes: int) -> Callable:
                                 load(at + 16),
                             )
                         )
+            else:
+                element = first_element + ((image * groups + group) * outputs + row0) * plane
+                follow(args + 8 * 24, row1 - row0, element, plane, panel0 * width, min(panel1 * width, plane), scratch)
 
     return kernel

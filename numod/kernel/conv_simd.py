@@ -13,7 +13,7 @@ from .conv import CHUNK, TAP, tile_record
 from .correlation import SIZE
 from .gemm_simd import transposer
 from .intrinsics import load
-from .simd import Emit, Vectors, native, word, words
+from .simd import Emit, Vectors, follow, native, word, words
 
 
 def _tiles(lanes: int, rows: int, places: int) -> Emit:
@@ -78,6 +78,7 @@ def convolve(lanes: int, rows: int, places: int) -> Callable:
             task //= groups * blocks
             chunk = tables + task // tile_chunks * CHUNK
             records, count, start, length = tables + load(chunk), load(chunk + 8), load(chunk + 16), load(chunk + 24)
+            first_place, last_place = load(chunk + 32), load(chunk + 40)
             image = (block0 + block) * (lanes if by_image else 1)
             for number in range(task % tile_chunks * chunk_tiles, min((task % tile_chunks + 1) * chunk_tiles, tile_count)):
                 channel = group * outputs + min(number * rows, outputs - rows)  # the last tile may overlap the one before it
@@ -110,5 +111,8 @@ def convolve(lanes: int, rows: int, places: int) -> Callable:
                                     min(lanes, images - image),
                                 )
                             )
+                element, plane = (image * groups * outputs + channel) * (output_plane // SIZE), output_plane // SIZE
+                for i in range(min(lanes, images - image) if by_image else 1):
+                    follow(args + 8 * 21, rows, element + i * groups * outputs * plane, plane, first_place, last_place, scratch)
 
     return kernel

@@ -152,10 +152,12 @@ def program(
         *b_words,
         *(row_block, column_block, depth),
         pack_row,
+        0,
     )
     blocks = count * divide(m, row_block) * divide(n, column_block)
     multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
-    steps.append(Step(multiply, blocks, words, 1, scratch))
+    written = row_block * n if column_block >= n else column_block
+    steps.append(Step(multiply, blocks, words, 1, scratch, open=written))
     return Program((count * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
 
 
@@ -166,7 +168,13 @@ def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref,
     column_block = divide(divide(n, blocks), columns) * columns
     start = Ref("in", 2) if bias else bytes(columns * size)
     strides = (a.row, *a.batch, b.column, *b.batch)
-    words = (a_ref, b_ref, Ref("out"), start, int(bias), m, n, k, batch[1], *(stride * size for stride in strides), column_block)
+    words = (a_ref, b_ref, Ref("out"), start, int(bias), m, n, k, batch[1], *(stride * size for stride in strides), column_block, 0)
     kernel = Kernel(("gemm_dot", lanes, real), "numod.kernel.gemm_simd:dot")
-    step = Step(kernel, count * divide(n, column_block), words, max(1, TASK_WORK // (m * column_block * k)))
+    step = Step(
+        kernel,
+        count * divide(n, column_block),
+        words,
+        max(1, TASK_WORK // (m * column_block * k)),
+        open=m * n if column_block >= n else column_block,
+    )
     return Program((count * m * n * size,), 3 if bias else 2, (step,))

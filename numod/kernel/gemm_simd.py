@@ -12,7 +12,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from .gemm import DOT_ROWS, ROWS, column_vectors, dot_columns
-from .simd import I1, REALS, Emit, Vectors, family, native, word, words
+from .simd import I1, REALS, Emit, Vectors, family, follow, native, word, words
 
 
 def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
@@ -177,6 +177,7 @@ def multiply(lanes: int, real: str) -> Callable:
                         )
                         i += count
                     j += width
+            follow(args + 8 * 22, height, (batch * m + i0) * n, n, j0, j0 + j1, scratch)
 
     return kernel
 
@@ -284,5 +285,6 @@ def dot(lanes: int, real: str) -> Callable:
                         )
                     )
                     i += count
+            follow(args + 8 * 17, m, batch * m * n, n, j0, min(j0 + column_block, n), scratch)
 
     return kernel

@@ -44,6 +44,8 @@ class Step:
     depend on where the range is cut. ``scratch`` is the bytes of 64-byte aligned private memory that each thread gets.
     ``spans`` are the operands that the range walks in step: (address, bytes), where item i reads or writes, of what is there, only the bytes
     from ``i * bytes`` on to those of the next item (see `blockwise`).
+    ``open``, if not 0: the words end with a 0, in whose place may stand the address of a loop over the elements of output 0 and its words; the
+    kernel calls it for what it has just written, about so many elements at a time (see `epilogue`).
     """
 
     kernel: Kernel
@@ -52,6 +54,7 @@ class Step:
     grain: int = 0
     scratch: int = 0
     spans: tuple[tuple[Ref, int], ...] = ()
+    open: int = 0
 
 
 def moved(step: Step, where: Callable[[Ref], Word]) -> Step:

@@ -14,6 +14,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .intrinsics import call_kernel, inner, load
+
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 REALS = {"float32": (ir.FloatType(), 4, "f32"), "float64": (ir.DoubleType(), 8, "f64")}
 
@@ -279,6 +281,19 @@ def family(name: str, arity: int, members: dict[int, Emit]):
         builder.position_at_end(after)
 
     return native(name, arity, emit)
+
+
+@inner
+def follow(loop, rows, first, row, begin, end, scratch):
+    """Let a loop go over elements ``begin`` to ``end`` of some rows of ``row`` elements, the first of which begins at element ``first``.
+
+    loop: the address of its own address and words, as in the words of a step that is `open`.
+    """
+    if load(loop):
+        if end - begin == row:
+            rows, end = 1, rows * row
+        for i in range(rows):
+            call_kernel(load(loop), first + i * row + begin, first + i * row + end, loop, scratch)
 
 
 @intrinsic(prefer_literal=True)

@@ -11,6 +11,7 @@ from .blocking import block
 from .common import share_common
 from .constants import compute_constants
 from .dead_code import remove_unused
+from .epilogues import close
 from .fusion import fuse
 from .in_place import write_over
 
@@ -22,6 +23,7 @@ PASSES: dict[str, Callable[[Graph], None]] = {
     "fusion": fuse,
     "blocking": block,
     "in_place": write_over,
+    "epilogues": close,
 }
 
 
