@@ -192,7 +192,7 @@ X = distinct((3, 4))
         ([3], IndexError, "index 3 is out of range for size 3"),
         ([-4], IndexError, "index -4 is out of range for size 3"),
         (([0], [4]), IndexError, "index 4 is out of range for size 4"),
-        (([0, 1], [0, 1, 2]), ValueError, "cannot be broadcast"),
+        (([0, 1], [0, 1, 2]), IndexError, "cannot be broadcast"),
         (([0], [0], [0]), IndexError, "3 indices for 2 axes"),
         ([True, False], IndexError, r"mask of shape \(2,\) does not fit axes of shape \(3,\)"),
         (np.ones((3, 4, 1), bool), IndexError, "3 indices for 2 axes"),

@@ -1,13 +1,15 @@
-"""Every row of the op table has every property of `numod.testing`."""
+"""Every row of the op table has every property of `numod.testing`, and every function is listed."""
+
+import sys
 
 import pytest
 from hypothesis import given, settings, strategies
 
-import numod
+from numod import functional
 from numod.op import TABLE
 from numod.testing import PROPERTIES, hold
 
-assert numod.functional  # its import declares the ops
+assert functional  # its import declares the ops
 CASES = [(op, property) for op in TABLE.values() for property in PROPERTIES.values() if property.applies(op)]
 
 
@@ -19,3 +21,12 @@ def test_row(op, property):
         hold(op, property, data)
 
     holds()
+
+
+@pytest.mark.parametrize("name", [name for name in functional.__all__ if callable(getattr(functional, name))])
+def test_every_function_is_in_a_file_of_its_topic(name):
+    """The reference lists them so."""
+    function = getattr(functional, name)
+    home = sys.modules[function.__module__]
+    assert home.__name__.startswith("numod.functional.") and getattr(home, name) is function
+    assert function.__doc__

@@ -122,7 +122,7 @@ def _power() -> Binary:
 def _named(function: Callable, op: Op) -> Any:
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
-    function.__module__ = "numod.functional"
+    function.__module__ = __name__
     return function
 
 

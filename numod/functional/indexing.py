@@ -15,7 +15,6 @@ import numpy as np
 
 from ..dtype import boolean, is_integer
 from ..errors import check
-from ..forms import broadcast
 from ..op import KernelIndexError, apply
 from ..ops import compare, index as indexed, join, view
 from ..tensor import Tensor, as_array
@@ -264,7 +263,11 @@ def _advanced(inp: Tensor, index: Any) -> tuple[Advanced, Tensor]:
             raise KernelIndexError(f"index: a mask of shape {pick.mask} does not fit axes of shape {covered}")
     if len(picks) == 1:
         return what, picks[0].indices
-    common = broadcast("index", [pick.indices.shape for pick in picks])
+    shapes = [pick.indices.shape for pick in picks]
+    try:
+        common = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise KernelIndexError(f"index: indices of shapes {' and '.join(map(str, shapes))} cannot be broadcast together") from None
     wide = [apply(view.broadcast_to, (pick.indices,), (common,)) for pick in picks]
     joined, size = wide[0], what.sizes[0]
     for indices, columns in zip(wide[1:], what.sizes[1:], strict=True):

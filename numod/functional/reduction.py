@@ -48,7 +48,7 @@ def _reduction(op: Op, widens: bool = False) -> Reduction:
 
     made: Any = function
     made.__name__ = made.__qualname__ = op.name
-    made.__module__ = "numod.functional"
+    made.__module__ = __name__
     made.__doc__ = op.doc + ("\n\naxis: an axis, several, or None for all. keepdims: keep reduced axes with extent 1 (needs ``axis``).")
     return made
 
