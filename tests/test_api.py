@@ -48,7 +48,6 @@ DIFFERENT = [
     (":Tensor", "__getnewargs__ __setstate__", "pickled through __reduce__"),
     (":Tensor", "__trunc__", "always fails"),
     (":Tensor", "graph", "belongs to traced_module, which is not there yet"),
-    ("jit", "DTRConfig SublinearMemoryConfig", "not there yet"),
     (
         "jit",
         "trace.check* trace.compile* trace.convert* trace.execute trace.flatten* trace.ops trace.set* trace.trace_* trace.unset* trace.vars trace.without*",

@@ -8,9 +8,19 @@
 [0, 2, 4]
 """
 
-from .config import GraphOptimizationConfig
+from .config import DTRConfig, GraphOptimizationConfig, SublinearMemoryConfig
 from .errors import TraceError
 from .loading import Program, load
 from .tracing import exclude_from_trace, partial_trace, trace
 
-__all__ = ["GraphOptimizationConfig", "Program", "TraceError", "exclude_from_trace", "load", "partial_trace", "trace"]
+__all__ = [
+    "DTRConfig",
+    "GraphOptimizationConfig",
+    "Program",
+    "SublinearMemoryConfig",
+    "TraceError",
+    "exclude_from_trace",
+    "load",
+    "partial_trace",
+    "trace",
+]

@@ -7,7 +7,7 @@ returns: a Spec in the memory of a value. So views cost nothing here, they are o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -93,6 +93,7 @@ class Graph:
 
     updates: results, by number, that are the new values of inputs whose old ones nobody needs afterwards.
     over:    values that are written over inputs.
+    saving:  the ways in which memory is bought with time, see `passes.recompute`.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -100,6 +101,7 @@ class Graph:
     results: list[Operand] = field(default_factory=list)
     updates: dict[int, Value] = field(default_factory=dict)
     over: dict[Value, Value] = field(default_factory=dict)
+    saving: Sequence[Any] = ()
 
     def operands(self) -> Iterator[Operand]:
         """All that is read by calls or wanted in the end."""

@@ -17,12 +17,12 @@ from ..serialization import FileFormatError
 from ..spec import Spec
 from ..tensor import Tensor
 from .arguments import Hole, filler
-from .config import GraphOptimizationConfig
+from .config import GraphOptimizationConfig, Options
 from .dumping import KEY, VERSION
 from .errors import TraceError
 from .graph import Call, Graph, Operand, Value, extent
 from .lowering import Failure, lower
-from .passes import PASSES, optimize
+from .passes import optimize
 from .replay import failed
 
 
@@ -83,11 +83,7 @@ class Program:
         self.arguments, self.outputs, self.user_info = reader.arguments, reader.outputs, reader.user_info
         self.graph = reader.graph
         self._sources, self._leaves, self._fill = reader.sources, reader.leaves, filler(reader.structure)
-        switches = GraphOptimizationConfig()
-        if not reader.optimize:
-            for each in PASSES:
-                setattr(switches, each, False)
-        optimize(self.graph, switches)
+        optimize(self.graph, Options(GraphOptimizationConfig(), 2 if reader.optimize else 0))
         self._run = lower(self.graph)
 
     def __call__(self, *args: Any, **named: Any) -> Any:

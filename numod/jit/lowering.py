@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..kernel import executor, runtime
 from ..kernel.joined import Joined, Place
+from ..kernel.program import Ref
 from .graph import Call, Graph, Operand, Value
 
 
@@ -21,7 +22,7 @@ class Segment(NamedTuple):
     """Calls that one launch does.
 
     sources: the values that it reads from buffers. made: those that it puts into buffers of their own.
-    calls: which call each step belongs to.
+    calls: which call each step belongs to. places: where each value is, as the launcher finds it.
     """
 
     run: Callable
@@ -29,6 +30,7 @@ class Segment(NamedTuple):
     made: tuple[Value, ...]
     calls: tuple[Call, ...]
     workspace: int
+    places: dict[Value, Ref | int]
 
 
 def lower(graph: Graph) -> Executable:
@@ -63,7 +65,14 @@ def _segment(calls: Sequence[Call], kept: set[Value], over: dict[Value, Value]) 
         owners += [call] * len(call.program.steps)
     known |= {places[new]: places[old] for new, old in over.items() if new in inside}
     program = joined.program([places[value] for value in sources], [places[value] for value in made], known)
-    return Segment(executor.compile(program), tuple(sources), tuple(made), tuple(owners), program.workspace)
+    return Segment(
+        executor.compile(program),
+        tuple(sources),
+        tuple(made),
+        tuple(owners),
+        program.workspace,
+        {value: joined.where[place] for value, place in places.items()},
+    )
 
 
 class Executable:

@@ -13,11 +13,13 @@ from .. import tape as tapes
 from ..tensor import Tensor
 from .arguments import signature, structure_of, tensors_in
 from .capture import Capture, capturing
-from .config import GraphOptimizationConfig
+from .config import DTRConfig, GraphOptimizationConfig, Options, SublinearMemoryConfig
 from .differentiation import Backward, Differentiable, Recorded, leaves_of, split, tracked
 from .dumping import OTHER_OPTIONS, DumpResult, check_options, dump
 from .errors import TraceError
+from .footprint import Memory, eager_footprint, footprint
 from .graph import Graph
+from .passes import optimize
 from .profiling import Profiled
 from .replay import Argument, Draw, Effects, Gradient, Place, Rate, Replay, grads
 from .state import State, line_of_change
@@ -35,11 +37,13 @@ class trace:
     the tensors, all other arguments, and the Python objects that the function reaches (modules and their training flags, settings of
     optimizers); else it is traced anew. The values of all tensors may change, learning rates too.
 
-    symbolic, without_host, symbolic_shape, opt_level: taken as MegEngine takes them; a program never runs the Python code of the function.
+    symbolic, without_host, symbolic_shape: taken as MegEngine takes them; a program never runs the Python code of the function.
+    opt_level: 0 for no passes over the program, else all that ``graph_opt_config`` does not switch off.
     capture_as_const: tensors that are no arguments keep the values that they have now.
     record_only: a call changes nothing but only makes the program, for `dump`.
     profiling: time every op of the program; see `get_profile`.
-    graph_opt_config, sublinear_memory_config, dtr_config: see these classes.
+    graph_opt_config: which passes, see `GraphOptimizationConfig`. sublinear_memory_config, dtr_config: memory for time, see `SublinearMemoryConfig` and
+        `DTRConfig`; for functions that go forward and back. ``memory`` says what it brought.
 
     >>> import numod as nm, numod.functional as F
     >>> @trace
@@ -61,8 +65,8 @@ class trace:
         symbolic: bool = False,
         capture_as_const: bool = False,
         record_only: bool = False,
-        sublinear_memory_config: Any = None,
-        dtr_config: Any = None,
+        sublinear_memory_config: SublinearMemoryConfig | None = None,
+        dtr_config: DTRConfig | None = None,
         profiling: bool = False,
         opt_level: int = 2,
         graph_opt_config: GraphOptimizationConfig | None = None,
@@ -77,7 +81,12 @@ class trace:
         self.symbolic, self.without_host = symbolic, without_host
         self.capture_as_const, self.record_only = capture_as_const or record_only, record_only
         self.profiling = profiling
-        self._options = graph_opt_config or GraphOptimizationConfig()
+        kinds = {"graph_opt_config": GraphOptimizationConfig, "sublinear_memory_config": SublinearMemoryConfig, "dtr_config": DTRConfig}
+        for (name, kind), value in zip(kinds.items(), (graph_opt_config, sublinear_memory_config, dtr_config), strict=True):
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"trace: {name} must be a {kind.__name__}, got {type(value).__name__}")
+        saving = [config for config in (sublinear_memory_config, dtr_config) if config is not None]
+        self._options = Options(graph_opt_config or GraphOptimizationConfig(), opt_level, saving)
         self._programs: dict[tuple, list[Any]] = {}  # of Replay or Recorded
         self._last: Replay | None = None
         self._unused = 0
@@ -238,6 +247,14 @@ class trace:
         if timings is None:
             raise TraceError(f"trace.get_profile: the program of {self.__name__} was not run yet; call it once more")
         return {"seconds": sum(each.seconds for each in timings), "calls": [each._asdict() for each in timings]}
+
+    @property
+    def memory(self) -> Memory:
+        """How much memory the values of the program take that was made last, and would take without configurations that save it, and without tracing."""
+        replay = self._program("trace.memory")
+        plain = replay.captured.copy()
+        optimize(plain, self._options._replace(saving=()))
+        return Memory(footprint(replay.graph), footprint(plain), eager_footprint(replay.captured))
 
     @property
     def graph(self) -> Graph:

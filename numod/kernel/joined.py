@@ -16,6 +16,11 @@ from .workspace import MemoryPlan
 _SLACK = 64  # readable bytes behind each value: vector code may load past the end
 
 
+def room(nbytes: int) -> int:
+    """What a value of so many bytes takes of a workspace."""
+    return aligned(nbytes + _SLACK)
+
+
 @dataclass(eq=False, slots=True)
 class Place:
     """Memory of ``nbytes``, from ``offset`` on in the memory of ``whole`` if there is one."""
@@ -30,9 +35,10 @@ class Place:
 
 
 class Joined:
-    """Programs in the order in which they run."""
+    """Programs in the order in which they run. ``where`` is what each place became, once the whole is made."""
 
     def __init__(self) -> None:
+        self.where: dict[Place, Ref | int] = {}
         self._parts: list[tuple[Program, Sequence[Place], list[Place]]] = []
 
     def add(self, program: Program, inputs: Sequence[Place]) -> list[Place]:
@@ -49,7 +55,7 @@ class Joined:
         made = {place: i for i, (_, _, outs) in enumerate(self._parts) for place in outs}
         if len(set(outputs)) < len(outputs) or not made.keys() >= set(outputs):
             raise ValueError("joined programs: an output must be a result, whole, and none twice")
-        where: dict[Place, Ref | int] = {place: Ref("in", i) for i, place in enumerate(inputs)}
+        where = self.where = {place: Ref("in", i) for i, place in enumerate(inputs)}
         where |= {place: Ref("out", i) for i, place in enumerate(outputs)}
         where |= {place: where[at] if isinstance(at, Place) else at for place, at in (known or {}).items()}
         last: dict[Place, int] = {place: i for place, i in made.items() if place not in where}
@@ -63,7 +69,7 @@ class Joined:
         for i, (program, read, outs) in enumerate(self._parts):
             for place in outs:
                 if place not in where:
-                    where[place] = Ref("tmp", 0, plan.take(place, aligned(place.nbytes + _SLACK)))
+                    where[place] = Ref("tmp", 0, plan.take(place, room(place.nbytes)))
             own = plan.take(i, aligned(program.workspace)) if program.workspace else 0
             at: dict[str, Sequence[Ref | int]] = {
                 "in": [_within(where, place) for place in read],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from ..config import Options
 from ..graph import Graph
 from .algebra import simplify
 from .blocking import block
@@ -14,6 +14,7 @@ from .dead_code import remove_unused
 from .epilogues import close
 from .fusion import fuse
 from .in_place import write_over
+from .recompute import recompute
 
 PASSES: dict[str, Callable[[Graph], None]] = {
     "constants": compute_constants,
@@ -22,13 +23,15 @@ PASSES: dict[str, Callable[[Graph], None]] = {
     "dead_code": remove_unused,
     "fusion": fuse,
     "blocking": block,
+    "recompute": recompute,
     "in_place": write_over,
     "epilogues": close,
 }
 
 
-def optimize(graph: Graph, options: Any) -> None:
-    """Do all passes that are not switched off: an attribute of ``options`` that is False, or an ``opt_level`` of 0."""
+def optimize(graph: Graph, options: Options) -> None:
+    """Do all passes that are not switched off."""
+    graph.saving = options.saving
     for name, work in PASSES.items():
-        if getattr(options, name, None) is not False:
+        if options.does(name) or (name == "recompute" and options.saving):
             work(graph)
