@@ -37,7 +37,7 @@ DIFFERENT = [
     ("autodiff", "Function.forward", "abstract: a subclass says what it takes, and there are no keyword arguments"),
     ("optimizer", "Optimizer.backward", "deprecated: it always fails, GradManager has it"),
     ("optimizer", "Optimizer.bcast_param", "belongs to distributed, which is not there yet"),
-    ("data", "DataLoader.check_memory_rationality", "warns about memory that preloading takes, and there is no preloading"),
+    ("data", "DataLoader.check_memory_rationality", "warns that forked workers copy the memory of their parent, and these are spawned"),
     ("data", "Infinite.sample StreamSampler.sample", "there are no indices to give: the one always fails, the other counts without an end"),
     (
         "data.dataset",

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numod import Tensor
 from numod.data import Collator, DataLoader, RandomSampler, SequentialSampler, StreamSampler
 from numod.data.dataset import Dataset, StreamDataset
 from numod.data.transform import Transform
@@ -108,6 +110,7 @@ def nothing_left():
     before = files()
     yield
     assert not multiprocessing.active_children()
+    assert not [thread for thread in threading.enumerate() if thread.name == "numod-preload"]
     assert files() == before
 
 
@@ -188,6 +191,85 @@ def test_random_numbers_differ_among_workers_and_follow_the_seed():
     assert drawn() == first
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_preloaded_batches_are_tensors_of_what_they_are_without(count):
+    """Arrays of objects and all that is no array stay as they are."""
+
+    def loaded(preload):
+        return list(DataLoader(dataset, RandomSampler(dataset, 4, seed=1), collator=Listed(), num_workers=count, preload=preload))
+
+    def tensors(value):
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            return Tensor(value)
+        if isinstance(value, dict):
+            return {key: tensors(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(*map(tensors, value)) if hasattr(value, "_fields") else type(value)(map(tensors, value))
+        return value
+
+    def described(value):
+        if isinstance(value, Tensor):
+            return value.shape, value.dtype, value.device, value.tolist()
+        if isinstance(value, dict):
+            return {key: described(item) for key, item in value.items()}
+        return [type(value), *map(described, value)] if isinstance(value, (list, tuple)) else value
+
+    dataset = Items()
+    with nothing_left():
+        assert described(loaded(True)) == described(tensors(loaded(False)))
+
+
+def test_preloading_is_done_while_the_batch_before_is_used():
+    made = []
+
+    class Watched(Items):
+        def __getitem__(self, index):
+            made.append((index, threading.current_thread().name))
+            return np.zeros(1)
+
+    with nothing_left():
+        batches = iter(DataLoader(Watched(), preload=True))
+        next(batches)
+        until = time.monotonic() + 30
+        while len(made) < 3:
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        time.sleep(0.05)
+        assert made == [(index, "numod-preload") for index in range(3)]
+        del batches
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_preloading_reports_errors_after_the_batches_before(count):
+    with nothing_left():
+        batches = iter(DataLoader(Items(do=fail), num_workers=count, preload=True))
+        assert [int(next(batches).image[0, 0, 0].item()) for _ in range(5)] == list(range(5))
+        with pytest.raises(RuntimeError if count else KeyError, match="no such item") as caught:
+            next(batches)
+        assert any(entry.name == "fail" for entry in caught.traceback) or count
+        assert next(batches, None) is None
+        del caught
+    with nothing_left(), pytest.raises(RuntimeError, match="died with exit code -9"):
+        list(DataLoader(Items(do=die), num_workers=1, preload=True))
+
+
+@pytest.mark.parametrize("loader", [Items(do=hang), Count(5)], ids=["hangs", "stream"])
+def test_a_preloading_pass_that_is_left_ends_its_thread_and_workers(loader):
+    with nothing_left():
+        sampler = StreamSampler() if isinstance(loader, StreamDataset) else SequentialSampler(loader)
+        for position, _ in enumerate(DataLoader(loader, sampler, num_workers=1, preload=True)):
+            if position == 4:
+                before = time.monotonic()
+                break
+        assert time.monotonic() - before < 4
+
+
+def test_an_error_in_a_data_set_never_shortens_a_pass():
+    """A StopIteration that gets out of an item is no end."""
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(DataLoader(Items(do=lambda: next(iter(())))))
+
+
 SCRIPT = """
     import os, signal, sys, time
     sys.path.insert(0, {here!r})
@@ -196,7 +278,7 @@ SCRIPT = """
 
     if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell ignores it
-        batches = iter(DataLoader(Items(do=hang), num_workers=2))
+        batches = iter(DataLoader(Items(do=hang), num_workers=2, preload={preload}))
         for number in range(5):
             next(batches)
         children = [p.pid for p in __import__("multiprocessing").active_children()]
@@ -205,12 +287,13 @@ SCRIPT = """
 """
 
 
+@pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
-def test_workers_end_with_their_process(how, tmp_path):
+def test_workers_end_with_their_process(how, preload, tmp_path):
     """Ctrl-C, which goes to all processes of a terminal, ends the loader's with KeyboardInterrupt and the workers without a word."""
     script = tmp_path / "script.py"
     here = Path(__file__).parent
-    script.write_text(textwrap.dedent(SCRIPT).format(here=str(here)))
+    script.write_text(textwrap.dedent(SCRIPT).format(here=str(here), preload=preload))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     with subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(here.parent)}, **pipes) as process:
         line = process.stdout.readline()
@@ -246,7 +329,6 @@ def running(pid):
         ({"num_workers": -1}, "num_workers must be an int of at least 0, got -1"),
         ({"num_workers": 1.5}, "num_workers must be an int of at least 0, got 1.5"),
         ({"timeout": -1}, "timeout must be at least 0, got -1"),
-        ({"preload": True}, "preload must be False"),
         ({"parallel_stream": True}, "parallel_stream needs a StreamDataset and num_workers above 0"),
     ],
 )

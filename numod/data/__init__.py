@@ -1,4 +1,4 @@
-"""Data sets, samplers that say which items make a batch, and the loader that brings the batches. Everything here is NumPy arrays."""
+"""Data sets, samplers that say which items make a batch, and the loader that brings the batches: NumPy arrays, or Tensors if it preloads them."""
 
 from . import dataset, transform
 from .collator import Collator

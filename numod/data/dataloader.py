@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 from . import workers
 from .collator import Collator
 from .dataset import Dataset, StreamDataset
+from .preload import preload
 from .sampler import Sampler, SequentialSampler, StreamSampler
 from .transform import PseudoTransform, Transform
 
@@ -26,7 +28,9 @@ class DataLoader:
     timeout: how many seconds to wait for a batch before giving up with an error; 0 to wait forever.
     parallel_stream: whether each worker reads a `StreamDataset` of its own (then the data set must see to it that they differ);
         by default one worker reads it.
-    preload: must be False; batches are arrays, and made ahead of time by workers.
+    preload: whether a thread of this process makes the next two batches while the last one is used, with a Tensor on the default device for each array of
+        numbers in them. Batches then cost the loop that asks for them no time as long as they are made faster than used, without workers
+        as well; transforms that draw random numbers from a generator that others use, such as NumPy's own, draw them in between.
 
     Raises, while iterating: RuntimeError with the worker's traceback if it raised, with its exit code if it died; TimeoutError.
 
@@ -54,8 +58,8 @@ class DataLoader:
             raise ValueError(f"DataLoader: num_workers must be an int of at least 0, got {num_workers!r}")
         if not timeout >= 0:
             raise ValueError(f"DataLoader: timeout must be at least 0, got {timeout!r}")
-        if preload:
-            raise ValueError(f"DataLoader: preload must be False, batches are arrays that workers make ahead of time; got {preload!r}")
+        if not isinstance(preload, bool):
+            raise TypeError(f"DataLoader: preload must be a bool, got {preload!r}")
         if num_workers and os.name != "posix":
             raise ValueError(f"DataLoader: num_workers must be 0 on this system, got {num_workers}")
         if not isinstance(dataset, Dataset):
@@ -78,15 +82,19 @@ class DataLoader:
         self.parallel_stream = parallel_stream
 
     def __iter__(self) -> Iterator[Any]:
+        return preload(self._batches) if self.preload else self._batches()
+
+    def _batches(self, left: Connection | None = None) -> Iterator[Any]:
+        """The batches as arrays. left: as of `workers.Worker.receive`."""
         if isinstance(self.sampler, StreamSampler):
             make = _FromStream(self.dataset, self.transform, self.collator, self.sampler.batch_size)
             if self.num_workers:
-                return workers.run_streams(make, self.num_workers if self.parallel_stream else 1, self.timeout)
+                return workers.run_streams(make, self.num_workers if self.parallel_stream else 1, self.timeout, left)
             return _until_exhausted(make)
         make_batch = _FromIndices(self.dataset, self.transform, self.collator)
         if self.num_workers:
-            return workers.run(make_batch, self.sampler, self.num_workers, self.timeout)
-        return map(make_batch, iter(self.sampler))
+            return workers.run(make_batch, self.sampler, self.num_workers, self.timeout, left)
+        return (make_batch(indices) for indices in self.sampler)
 
     def __len__(self) -> int:
         """The number of batches in one pass."""

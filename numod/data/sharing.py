@@ -8,16 +8,19 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Mapping
+from dataclasses import dataclass
 from multiprocessing import reduction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+
+from .structure import replaced
 
 _ALIGNMENT = 64
 
 
-class Placed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Placed:
     """Stands for an array: where it is in the memory, and what it is."""
 
     offset: int
@@ -44,20 +47,32 @@ class Slot:
 
     def write(self, batch: Any) -> Any:
         """Put the arrays of a batch into the memory; returns the batch with a `Placed` for each of them."""
-        arrays: list[np.ndarray] = []
-        described = _describe(batch, arrays, 0)[0]
-        size = sum(_rounded(array.nbytes) for array in arrays)
+        found: list[tuple[np.ndarray, Placed]] = []
+        size = 0
+
+        def place(value: Any) -> Any:
+            nonlocal size
+            if not isinstance(value, np.ndarray) or value.dtype.hasobject:
+                return value
+            found.append((value, Placed(size, value.dtype, value.shape)))
+            size += _rounded(value.nbytes)
+            return found[-1][1]
+
+        described = replaced(batch, place)
         if size:
             memory = self._mapped(size)
-            offset = 0
-            for array in arrays:
-                np.ndarray(array.shape, array.dtype, memory, offset)[...] = array
-                offset += _rounded(array.nbytes)
+            for array, placed in found:
+                np.ndarray(placed.shape, placed.dtype, memory, placed.offset)[...] = array
         return described
 
     def read(self, described: Any, size: int) -> Any:
         """The batch that `write` described, its arrays copied out of the memory. size: what `used` gave in the other process."""
-        return _restore(described, self._mapped(size) if size else None)
+        memory = self._mapped(size) if size else b""  # all of them may be empty
+
+        def restore(value: Any) -> Any:
+            return np.ndarray(value.shape, value.dtype, memory, value.offset).copy() if isinstance(value, Placed) else value
+
+        return replaced(described, restore)
 
     @property
     def used(self) -> int:
@@ -82,35 +97,3 @@ class Slot:
 
 def _rounded(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
-
-
-def _describe(value: Any, arrays: list[np.ndarray], offset: int) -> tuple[Any, int]:
-    """The value with its arrays (but those of objects) replaced and listed, and the offset for the next one."""
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        arrays.append(value)
-        return Placed(offset, value.dtype, value.shape), offset + _rounded(value.nbytes)
-    if isinstance(value, Mapping):
-        items = {}
-        for key, item in value.items():
-            items[key], offset = _describe(item, arrays, offset)
-        return items, offset
-    if isinstance(value, (tuple, list)):
-        parts = []
-        for item in value:
-            part, offset = _describe(item, arrays, offset)
-            parts.append(part)
-        return (type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)), offset
-    return value, offset
-
-
-def _restore(described: Any, memory: mmap.mmap | None) -> Any:
-    if isinstance(described, Placed):
-        if memory is None:
-            return np.empty(described.shape, described.dtype)
-        return np.ndarray(described.shape, described.dtype, memory, described.offset).copy()
-    if isinstance(described, dict):
-        return {key: _restore(item, memory) for key, item in described.items()}
-    if isinstance(described, (tuple, list)):
-        parts = [_restore(item, memory) for item in described]
-        return type(described)(*parts) if hasattr(described, "_fields") else type(described)(parts)
-    return described

@@ -33,6 +33,10 @@ class Exhausted(Exception):
     """Raised by what makes batches when there are no more."""
 
 
+class Left(Exception):
+    """Raised where a batch is waited for that nobody wants any more."""
+
+
 class WorkerError(RuntimeError):
     """An exception in a worker process, or its death. The message has the traceback; ``__cause__`` is the exception, if it can be sent."""
 
@@ -68,11 +72,13 @@ class Worker:
             self.connection.send((self.sent % AHEAD, task))
         self.sent += 1
 
-    def receive(self, timeout: float) -> tuple[bool, Any]:
-        """(True, the next batch), or (False, None) if there are no more."""
-        ready = connection.wait([self.connection, self.process.sentinel], timeout or None)
+    def receive(self, timeout: float, left: connection.Connection | None = None) -> tuple[bool, Any]:
+        """(True, the next batch), or (False, None) if there are no more. left: becomes readable, or ends, when nobody waits for the batch any more."""
+        ready = connection.wait([self.connection, self.process.sentinel, *([left] if left else [])], timeout or None)
         if not ready:
             raise WorkerTimeout(f"DataLoader: worker {self.number} has made no batch for {timeout} seconds")
+        if left in ready:
+            raise Left
         try:
             if not self.connection.poll():
                 raise EOFError
@@ -109,8 +115,10 @@ class Worker:
         self.process.close()
 
 
-def run(make: Callable[..., Any], tasks: Iterable[Any], count: int, timeout: float) -> Iterator[Any]:
-    """The batches ``make(task)`` of all tasks, in order, made by ``count`` workers."""
+def run(
+    make: Callable[..., Any], tasks: Iterable[Any], count: int, timeout: float, left: connection.Connection | None = None
+) -> Iterator[Any]:
+    """The batches ``make(task)`` of all tasks, in order, made by ``count`` workers. left: as of `Worker.receive`."""
     workers: list[Worker] = []
     try:
         for number in range(count):
@@ -125,7 +133,7 @@ def run(make: Callable[..., Any], tasks: Iterable[Any], count: int, timeout: flo
                 break
         while pending:
             worker = pending.popleft()
-            batch = worker.receive(timeout)[1]
+            batch = worker.receive(timeout, left)[1]
             for _, task in remaining:  # the worker whose turn it is has a slot free now
                 worker.send(task)
                 pending.append(worker)
@@ -135,8 +143,8 @@ def run(make: Callable[..., Any], tasks: Iterable[Any], count: int, timeout: flo
         _end(workers)
 
 
-def run_streams(make: Callable[..., Any], count: int, timeout: float) -> Iterator[Any]:
-    """The batches of ``count`` workers that each have a stream of their own, one of each in turn until all have ended."""
+def run_streams(make: Callable[..., Any], count: int, timeout: float, left: connection.Connection | None = None) -> Iterator[Any]:
+    """The batches of ``count`` workers that each have a stream of their own, one of each in turn until all have ended. left: as of `Worker.receive`."""
     workers: list[Worker] = []
     try:
         for number in range(count):
@@ -146,7 +154,7 @@ def run_streams(make: Callable[..., Any], count: int, timeout: float) -> Iterato
         going = deque(workers)
         while going:
             worker = going.popleft()
-            more, batch = worker.receive(timeout)
+            more, batch = worker.receive(timeout, left)
             if more:
                 worker.send(None)
                 going.append(worker)
