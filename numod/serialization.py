@@ -1,4 +1,5 @@
-"""`save` and `load`: nested dicts, lists and tuples of arrays, tensors and plain values, in files that cannot run code when loaded.
+"""`save` and `load`: nested dicts, lists and tuples of arrays, tensors and plain values, in files that cannot run code when loaded; and pickles, for those
+who say that they trust them.
 
 A file is a safetensors file, so that other programs can read the arrays in it, which are stored under their path in the object. The
 structure around them is JSON in its metadata, under ``numod``; ``sha256`` beside it is the hash of the whole file with that hash zeroed.
@@ -38,13 +39,17 @@ class FileFormatError(ValueError, RuntimeError):
     """A file that `load` cannot read: truncated, damaged, or of another format."""
 
 
-def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, pickle_protocol: None = None) -> None:
+def save(
+    obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, pickle_protocol: None = None, *, trust: bool = False
+) -> None:
     """Write ``obj`` to a file that `load` reads back.
 
     obj: None, bools, numbers, strings, NumPy arrays, Tensors and Parameters, in any nesting of lists, tuples, dicts and OrderedDicts, such
     as the state dicts of modules and optimizers. An array or tensor that is met twice is stored once, and is one object again once loaded.
     f: a path, or an object with ``write``. A path gets the new content at once and as a whole, or stays as it was.
-    pickle_module, pickle_protocol: must be None, files are never pickles; they are here because MegEngine has them.
+    pickle_module, pickle_protocol: must be None, nobody need choose; they are here because MegEngine has them.
+    trust: write any object, such as a whole Module, as a pickle. Its classes must be there when it is loaded, and whoever loads it must trust the
+        file, since a pickle can run any code: prefer state dicts.
 
     >>> import io, numod as nm, numod.module as M
     >>> file = io.BytesIO()
@@ -55,20 +60,18 @@ def save(obj: Any, f: str | os.PathLike | BinaryIO, pickle_module: None = None, 
     3
     """
     _refuse_pickle("numod.save", pickle_module=pickle_module, pickle_protocol=pickle_protocol)
-    header, body = _to_bytes(obj)
+    parts = [pickles.write(obj)] if trust else _to_bytes(obj)
     if not isinstance(f, (str, os.PathLike)):
         if not hasattr(f, "write"):
             raise TypeError(f"numod.save: expected a path or an object with write, got {type(f).__name__}")
-        f.write(header)
-        f.write(body)
+        f.writelines(parts)
         return
     with files.replacing(f) as file:
-        file.write(header)
-        file.write(body)
+        file.writelines(parts)
 
 
-def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pickle_module: None = None) -> Any:
-    """Read what `save` wrote, or MegEngine's; or any other safetensors file, as a dict of NumPy arrays. No code from the file is run.
+def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pickle_module: None = None, *, trust: bool = False) -> Any:
+    """Read what `save` wrote, or MegEngine's; or any other safetensors file, as a dict of NumPy arrays. Unless ``trust``, no code from the file is run.
 
     Of MegEngine's files, which are pickles, those are read that hold state dicts and the like: arrays, tensors, numbers, strings, None, lists,
     tuples and dicts. A pickle has no checksum: one that is cut is refused, one with other numbers in it is not.
@@ -76,22 +79,25 @@ def load(f: str | os.PathLike | BinaryIO, map_location: MapLocation = None, pick
     f: a path, or an object with ``read``, which is read up to the end of the saved object (of a pickle: to its end).
     map_location: where Tensors go: a device for all, a dict from saved device to device, or a function of the saved device's name.
     pickle_module: must be None, no library may unpickle what could run code.
+    trust: unpickle whatever is in a pickle, such as a whole Module, also one of MegEngine's layers. This runs whatever code the file asks for, so it is
+        for files whose origin is known.
     """
     _refuse_pickle("numod.load", pickle_module=pickle_module)
+    read = pickles.read_trusted if trust else pickles.read
     place = _mapper(map_location)
     if isinstance(f, (str, os.PathLike)):
         name = repr(os.fspath(f))
         with open(f, "rb") as file:
-            return _load(file, name, os.fstat(file.fileno()).st_size, place)
+            return _load(file, name, os.fstat(file.fileno()).st_size, place, read)
     if not hasattr(f, "read"):
         raise TypeError(f"numod.load: expected a path or an object with read, got {type(f).__name__}")
-    return _load(f, "the file", None, place)
+    return _load(f, "the file", None, place, read)
 
 
-def _load(file: BinaryIO, name: str, size: int | None, place: Callable[[str], str]) -> Any:
+def _load(file: BinaryIO, name: str, size: int | None, place: Callable[[str], str], read: pickles.Reader) -> Any:
     start = _read_up_to(file, 8)
     if _is_pickle(start):
-        return _from_pickle(name, start + file.read(), place)
+        return _from_pickle(name, start + file.read(), place, read)
     return _from_bytes(name, *_read(start, file, name, size), place)
 
 
@@ -100,9 +106,9 @@ def _is_pickle(start: bytes) -> bool:
     return start[:1] == b"\x80" and int.from_bytes(start.ljust(8, b"\0"), "little") > _LARGEST_HEADER
 
 
-def _from_pickle(name: str, content: bytes, place: Callable[[str], str]) -> Any:
+def _from_pickle(name: str, content: bytes, place: Callable[[str], str], read: pickles.Reader) -> Any:
     try:
-        found, used = pickles.read(content, place)
+        found, used = read(content, place)
     except pickles.UnsafePickle as error:
         raise FileFormatError(f"numod.load: {name} is a pickle that is not read, {error}") from None
     except (DTypeError, DeviceError) as error:
@@ -117,7 +123,7 @@ def _from_pickle(name: str, content: bytes, place: Callable[[str], str]) -> Any:
 def _refuse_pickle(function: str, **arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise ValueError(f"{function}: {name} must be None, files are safetensors and never pickles; got {value!r}")
+            raise ValueError(f"{function}: {name} must be None, how a pickle is written and read is not chosen; got {value!r}")
 
 
 # Bytes
@@ -237,7 +243,7 @@ def _encode_array(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]
         array, node = np.asarray(obj), {"scalar": None}
     else:
         where = "the object" if not path else f"the item at {'.'.join(path)!r}"
-        hint = "; save its state_dict()" if hasattr(obj, "state_dict") else ""
+        hint = "; save its state_dict(), or all of it with trust=True" if hasattr(obj, "state_dict") else ""
         raise TypeError(
             f"numod.save: {where} is of type {kind.__name__}, accepted are arrays, tensors, numbers, strings, None, lists, tuples and dicts{hint}"
         )

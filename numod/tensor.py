@@ -330,7 +330,7 @@ class Tensor:
         return copy
 
     def __reduce__(self):
-        return _restore, (type(self), self.numpy().copy(), str(self.device), self.__dict__.get("_qparams"))
+        return restore, (type(self), self.numpy().copy(), str(self.device), self.__dict__.get("_qparams"))
 
     def __repr__(self) -> str:
         array = self.numpy()
@@ -361,7 +361,8 @@ class ElementCountError(ValueError, AssertionError):
     """A conversion to a Python scalar of a tensor that has not one element. (MegEngine: AssertionError.)"""
 
 
-def _restore(kind: type, array: np.ndarray, device: str, qparams: QParams | None = None) -> Tensor:
+def restore(kind: type, array: np.ndarray, device: str, qparams: QParams | None = None) -> Tensor:
+    """The tensor that a pickle has."""
     tensor = kind(array, dtype=array.dtype, device=device)
     if qparams is not None:
         tensor.qparams.update(qparams)

@@ -143,6 +143,50 @@ def test_every_cut_is_an_error(tmp_path):
         nm.load(tmp_path / "cut")
 
 
+def test_a_whole_module_is_written_and_read_by_those_who_trust_it(tmp_path, monkeypatch):
+    net = M.Sequential(M.Conv2d(1, 2, 2, groups=1), M.BatchNorm2d(2), M.ReLU(), M.LSTM(3, 4))
+    net.weights = [nm.Parameter([1.0]), {"half": nm.Tensor([2.0], dtype="float16", device="cpux")}]
+    path = tmp_path / "net"
+    nm.save({"net": net, "again": net}, path, trust=True)
+    with pytest.raises(FileFormatError, match=r"asks for numod.module.*; trust=True would run what it asks for"):
+        nm.load(path)
+    found = nm.load(path, trust=True)
+    assert found["net"] is found["again"]
+    same(found["net"].state_dict(), net.state_dict())
+    assert repr(found["net"]) == repr(net)
+    assert str(found["net"].weights[1]["half"].device) == "cpux:0"
+    assert str(nm.load(path, "cpu0", trust=True)["net"].weights[1]["half"].device) == "cpu0:0"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(FileFormatError, match="truncated or damaged"):
+        nm.load(path, trust=True)
+    monkeypatch.chdir(tmp_path)
+    Path("code").write_bytes(pickle.dumps(Call(os.mkdir, "made")))
+    nm.load("code", trust=True)
+    assert sorted(os.listdir()) == ["code", "made", "net"]
+
+
+def test_a_whole_module_of_megengine_becomes_one_of_numod():
+    net = nm.load(FOLDER / "module.pkl", "cpu0", trust=True)
+    assert repr(net) == repr(network())
+    assert {str(tensor.device) for tensor in net.tensors()} == {"cpu0:0"}
+    same(net.state_dict(), nm.load(FOLDER / "state.pkl"))
+    same_network = network()
+    same_network.load_state_dict(net.state_dict())
+    x = nm.random.normal(size=(3, 1, 4, 4))
+    np.testing.assert_array_equal(net(x).numpy(), same_network(x).numpy())
+    net.eval()
+    same_network.eval()
+    np.testing.assert_array_equal(net(x).numpy(), same_network(x).numpy())
+
+
+def test_trust_reads_what_needs_none(tmp_path):
+    nm.save({"epoch": 3}, tmp_path / "plain")
+    assert nm.load(tmp_path / "plain", trust=True) == {"epoch": 3}
+    nm.save({"epoch": 3, "lr": np.float32(0.5)}, tmp_path / "pickle", trust=True)
+    assert nm.load(tmp_path / "pickle") == {"epoch": 3, "lr": 0.5}
+
+
 PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, OrderedDict, np.ndarray, np.generic, nm.Tensor)
 
 

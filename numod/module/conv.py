@@ -172,8 +172,7 @@ class Conv3d(_Conv):
 
     def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution with this weight and bias in place of the layer's own."""
-        inp, padding = self._padded(inp)
-        return F.conv3d(inp, weight, bias, self.stride, padding, self.dilation, self.groups, self.conv_mode)
+        return F.conv3d(inp, weight, bias, self.stride, self.padding, self.dilation, self.groups, self.conv_mode)
 
     def forward(self, inp: Tensor) -> Tensor:
         """Convolve ``inp`` with the weight and add the bias."""
