@@ -47,6 +47,7 @@ def preload(batches: Callable[[Connection], Iterator[Any]]) -> Iterator[Any]:
 
 def _make(batches: Callable[[Connection], Iterator[Any]], left: Connection, ready: queue.Queue) -> None:
     """What the thread does. Nothing is ever sent to ``left``: it can be read when the other end is closed."""
+    end: tuple[Any, BaseException | None] = (_END, None)
     with left:
         try:
             with contextlib.closing(batches(left)) as made:  # type: ignore[type-var]
@@ -56,9 +57,7 @@ def _make(batches: Callable[[Connection], Iterator[Any]], left: Connection, read
                         return
                     ready.put((tensors, None))
         except BaseException as error:
-            end = None, error
-        else:
-            end = _END, None
+            end = (None, error)
         if not left.poll():
             ready.put(end)
 
