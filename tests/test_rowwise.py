@@ -65,6 +65,23 @@ def test_every_set_of_axes(axes):
     np.testing.assert_allclose(run(total, x, axes), x.sum(axis=axes, dtype=np.float64), rtol=1e-6, atol=1e-6)
 
 
+def both(x):
+    return fold(add, x) / count, fold(max, x - 1.0)  # noqa: F821
+
+
+@pytest.mark.parametrize("size", [1, 7])
+@pytest.mark.parametrize("axes", [axes for n in range(5) for axes in itertools.combinations(range(4), n)])
+def test_long_rows_cut_into_pieces_give_what_whole_ones_do(axes, size, monkeypatch):
+    x = np.random.default_rng(size).standard_normal((2, 3, 2, 40)).astype(FLOAT)
+    out = Spec.of(tuple(n for i, n in enumerate(x.shape) if i not in axes), FLOAT, CPU)
+    monkeypatch.setattr(rowwise, "PIECE", size)
+    program = rowwise.program(both, [spec_of(x)], [out, out], axes, FLOAT)
+    assert any(step.kernel.key[-1] == "pieces" for step in program.steps) == (3 in axes and out.size < rowwise.FEW)
+    means, tops = launch(program, [x], [out, out])
+    np.testing.assert_allclose(means, x.mean(axis=axes, dtype=np.float64), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(tops, (x - 1).max(axis=axes))
+
+
 @pytest.mark.skipif(config.interpret, reason="too long a sum for the Python interpreter")
 @pytest.mark.parametrize("axis", [0, 1])
 def test_sums_do_not_lose_what_float32_would(axis):

@@ -16,6 +16,9 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from ..errors import CompileError
 
+# Loops take as many elements at a time as fit into a register of their narrowest numbers, so that float32 whose sums are float64 fill whole ones.
+llvm.set_option("numod", "-vectorizer-maximize-bandwidth")
+
 
 def _flags() -> compiler.Flags:
     flags = compiler.Flags()

@@ -16,27 +16,32 @@ A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 
 the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of
 neighbouring rows is walked together, so that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
 
-Argument words: output addresses, input addresses, A, R1, B, R2, rows of a tile, the numbers (as bits of float64).
+Of a few long rows pieces are folded first, which threads share, and joined then. Where rows are cut depends on the shape alone.
+
+Argument words: output addresses, input addresses, A, R1, B, R2, rows of a tile, the numbers (as bits of float64), pieces of a row and the address of
+what their folds give.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..spec import Spec
 from . import half, inline, layout as layouts, source
 from .formula import Folds, RowProgram, stages_of
-from .program import Kernel, Program, Ref, Step, Word
+from .program import Kernel, Program, Ref, Step, Word, divide
+from .row_loops import TILE, Writer
 
-TILE = 512  # rows walked together, at most, and ...
-CACHE = 1 << 19  # ... fewer when that lets what several walks read stay in this much of the second-level cache
+CACHE = (
+    1 << 19
+)  # fewer rows than TILE are walked together when that lets what several walks read stay in this much of the second-level cache
 WORK = 16384  # elements worth handing to another thread
+FEW, PIECE = 16, 65536  # fewer rows than this are cut into pieces of some so many elements
 
 
 def layout(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int, int, int] | None:
@@ -108,8 +113,13 @@ def program(
         workspace += (spec.nbytes + 127) // 64 * 64
     column = r2 == 1 and b > 1 and dtype.kind != "b"  # bools have no arrays of their own in scratch
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
-    key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, per_place, column)
-    kernel = Kernel(key, lambda: build(code, dtype, types, out_types, per_row, per_place, column))
+    cut = a * b < FEW and r1 * r2 >= 2 * PIECE and not column and _one_pass(code, len(inputs), per_row)
+    pieces = min(divide(r1 * r2, PIECE), r1 if r1 > 1 else r2) if cut else 1
+
+    def kernel(loops: str) -> Kernel:
+        key = ("rowwise", code.__name__, source.fingerprint(code), str(dtype), types, out_types, per_row, per_place, loops)
+        return Kernel(key, lambda: build(code, dtype, types, out_types, per_row, per_place, loops))
+
     streams = max(1, len(inputs) - len(per_row) - len(per_place))
     cached = CACHE // (max(r1, 1) * dtype.itemsize * streams) // 64 * 64
     tile = min(cached, TILE) if cached and stages_of(code) + len(outputs) > 2 else TILE
@@ -124,7 +134,13 @@ def program(
             if a
             else ()
         )
-    steps.append(Step(kernel, a * b, tuple(words), grain, 16 * TILE * stages_of(code), spans))
+    if pieces > 1:
+        words += [pieces, Ref("tmp", 0, workspace)]
+        workspace += 8 * a * b * pieces * stages_of(code)
+        steps += [Step(kernel("pieces"), a * b * pieces, tuple(words), 1), Step(kernel("joined"), a * b, tuple(words))]
+    else:
+        loops = "columns" if column else "rows"
+        steps.append(Step(kernel(loops), a * b, tuple(words), grain, 16 * TILE * stages_of(code), spans))
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
 
 
@@ -134,6 +150,14 @@ def keeps(code: Callable, inputs: int, per_row: tuple[str, ...]) -> bool:
     rows = RowProgram(source.parse(code), code.__code__.co_varnames[:inputs], per_row)
     rows.keep([True] * len(rows.results))
     return any(stage[0] == "fold" and len(stage) > 4 for stage in rows.stages)
+
+
+@functools.cache
+def _one_pass(code: Callable, inputs: int, per_row: tuple[str, ...]) -> bool:
+    """Whether the formula is values of the row alone, from one pass over it that can be cut into pieces."""
+    rows = RowProgram(source.parse(code), code.__code__.co_varnames[:inputs], per_row)
+    folds = [folds for _, folds in rows.passes() if folds]
+    return len(folds) == 1 and folds[0][0][2] != "first" and not any(map(rows.per_element, rows.results))
 
 
 def limits(dtype: np.dtype) -> tuple:
@@ -153,9 +177,9 @@ def build(
     out_types: tuple[str, ...],
     per_row: tuple[str, ...],
     per_place: tuple[str, ...],
-    column: bool,
+    loops: str,
 ) -> Callable:
-    """The kernel of the CPU: `rows` one by one, or tiles of `columns`."""
+    """The kernel of the CPU: ``rows`` one by one, tiles of ``columns``, ``pieces`` of rows or what is ``joined`` of them."""
     translated = source.Translated(code, dtype, "row", Folds())
     # The author's variables get names that the loops around them do not use.
     definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
@@ -182,184 +206,5 @@ def build(
         **half.names((*types, *out_types)),
         **translated.namespace,
     }
-    writer = _Writer(rows, dict(zip(names, types, strict=True)), out_types, per_row, per_place, numbers, column)
+    writer = Writer(rows, dict(zip(names, types, strict=True)), out_types, per_row, per_place, numbers, loops)
     return source.execute(translated.render(writer.text()), namespace, code.__name__)
-
-
-SUMS = ("fold_add", "fold_mul")  # folds that are kept in the wide type
-_VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
-
-
-class _Writer:
-    """Writes the loops of a rowwise kernel."""
-
-    def __init__(
-        self,
-        rows: RowProgram,
-        types: dict[str, str],
-        out_types: tuple[str, ...],
-        per_row: tuple[str, ...],
-        per_place: tuple[str, ...],
-        numbers: list[str],
-        column: bool,
-    ):
-        self.rows, self.types, self.out_types, self.numbers, self.column = rows, types, out_types, numbers, column
-        self.per_row, self.per_place = per_row, per_place
-        self.names = list(types)
-        self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
-
-    def text(self) -> str:
-        add = self.lines.append
-        for i in range(len(self.rows.results)):
-            add(f"    out{i} = pointer(words[{1 + i}], type_out{i})")
-        base = 1 + len(self.rows.results)
-        for i, name in enumerate(self.names):
-            add(f"    in_{name} = pointer(words[{base + i}], type_{name})")
-        base += len(self.names)
-        add(f"    r1 = words[{base + 1}]")
-        add(f"    b_size = words[{base + 2}]")
-        add(f"    r2 = words[{base + 3}]")
-        add(f"    most = words[{base + 4}]")
-        add("    count = to_value(r1 * r2)")
-        for i, name in enumerate(self.numbers):
-            add(f"    {name} = to_value(pointer(args, float64)[{base + 5 + i}])")
-        if self.column:
-            self._columns()
-        else:
-            self._rows()
-        return "\n".join(self.lines)
-
-    def _read(self, name: str, at: str) -> str:
-        return half.read(f"in_{name}[{at}]", self.types[name])
-
-    def _written(self, result: int, value: str = "{}") -> str:
-        return half.written(value, self.out_types[result])
-
-    def _elements(self, indent: str, work: Sequence[tuple[ast.expr, str]], at: str, position: str, row: str) -> None:
-        """Load what the expressions of ``work`` speak of, and compute each into its statement."""
-        used = _names_in(expression for expression, _ in work)
-        for name in self.names:
-            if name in used and not (self.column and name in self.per_place):
-                here = row if name in self.per_row else position if name in self.per_place else at
-                self.lines.append(f"{indent}{name} = {self._read(name, here)}")
-        if "index" in used:
-            self.lines.append(f"{indent}index = {position}")
-        for expression, statement in work:
-            if "kept" in _names_in([expression]):
-                self.lines.append(f"{indent}kept = {statement.partition(' = ')[0]}")
-            self.lines.append(f"{indent}{statement.format(ast.unparse(expression))}")
-
-    @staticmethod
-    def _fold(stage: tuple, total: str, length: str, position: str, at: str) -> tuple[str, tuple[ast.expr, str]]:
-        """(what ``total`` starts from, the expression and the statement that takes an element into it, and puts it where it is kept)"""
-        _, _, operation, value, *kept = stage
-        if operation == "first":
-            return length, (value, f"{total} = {position} if {total} == {length} and ({{}}) else {total}")
-        kind = "to_wide" if operation in SUMS else "to_value"
-        statement = f"{total} = {operation}({total}, {kind}({{}}))"
-        if kept:
-            statement = f"element = to_value({{}}); out{kept[0]}[{at}] = element; {total} = {operation}({total}, {kind}(element))"
-        return f"start_{operation}", (value, statement)
-
-    def _rows(self) -> None:
-        add = self.lines.append
-        add("    for i in range(begin, end):")
-        add("        a = i // b_size")
-        add("        base = (a * r1 * b_size + i - a * b_size) * r2")
-        for name in self.per_row:
-            add(f"        {name} = {self._read(name, 'i')}")
-        for values, folds in self.rows.passes():
-            for kind, name, value in values:
-                add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
-            work = []
-            for fold in folds:
-                start, step = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
-                add(f"        {fold[1]}_sum = {start}")
-                work.append(step)
-            self._loop(work)
-            for _, name, operation, *_ in folds:
-                add(f"        {name} = {'' if operation == 'first' else 'to_value'}({name}_sum)")
-        each = [
-            (result, f"out{i}[at + k] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
-        ]
-        for i, result in enumerate(self.rows.results):
-            if not self.rows.per_element(result):
-                add(f"        out{i}[i] = {self._written(i, ast.unparse(result))}")
-        self._loop(each)
-
-    def _loop(self, work: Sequence[tuple[ast.expr, str]]) -> None:
-        if work:
-            self.lines += ["        for r in range(r1):", "            at = base + r * b_size * r2", "            for k in range(r2):"]
-            self._elements(" " * 16, work, "at + k", "r * r2 + k", "i")
-
-    def _columns(self) -> None:
-        """A tile of rows (a, b..b+tile): values of the rows are kept in scratch, one array for each name."""
-        add = self.lines.append
-        for i, stage in enumerate(self.rows.stages):
-            operation = stage[2] if stage[0] == "fold" else ""
-            kind = "int64" if operation == "first" or stage[0] == "check" else "to_value"
-            add(f"    all_{stage[1]} = pointer(scratch + {8 * TILE * i}, {kind})")
-            if operation in SUMS:
-                add(f"    sum_{stage[1]} = pointer(scratch + {8 * TILE * (len(self.rows.stages) + i)}, to_wide)")
-        add("    i = begin")
-        add("    while i < end:")
-        add("        a = i // b_size")
-        add("        tile = (a + 1) * b_size - i")
-        add("        tile = end - i if end - i < tile else tile")
-        add("        tile = most if tile > most else tile")
-        add("        base = a * r1 * b_size + i - a * b_size")
-        known: list[str] = []
-        for values, folds in self.rows.passes():
-            for kind, name, value in values:
-                add("        for t in range(tile):")
-                self._row_values(value, known)
-                add(f"            all_{name}[t] = {_VALUE[kind].format(ast.unparse(value))}")
-                known.append(name)
-            work = []
-            for fold in folds:
-                total = f"{'sum' if fold[2] in SUMS else 'all'}_{fold[1]}[t]"
-                start, step = self._fold(fold, total, "r1", "r", "at + t")
-                add("        for t in range(tile):")
-                add(f"            {total} = {start}")
-                work.append(step)
-            self._tile_loop(work, known)
-            for _, name, operation, *_ in folds:
-                if operation in SUMS:
-                    add("        for t in range(tile):")
-                    add(f"            all_{name}[t] = to_value(sum_{name}[t])")
-                known.append(name)
-        for i, result in enumerate(self.rows.results):
-            if not self.rows.per_element(result):
-                add("        for t in range(tile):")
-                self._row_values(result, known)
-                add(f"            out{i}[i + t] = {self._written(i, ast.unparse(result))}")
-        each = [
-            (result, f"out{i}[at + t] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
-        ]
-        self._tile_loop(each, known)
-        add("        i += tile")
-
-    def _tile_loop(self, work: Sequence[tuple[ast.expr, str]], known: Sequence[str]) -> None:
-        if not work:
-            return
-        self.lines += ["        for r in range(r1):", "            at = base + r * b_size"]
-        used = _names_in(expression for expression, _ in work)
-        for name in self.per_place:
-            if name in used:
-                self.lines.append(f"            {name} = {self._read(name, 'r')}")  # here, or the compiler reads it again after each store
-        self.lines.append("            for t in range(tile):")
-        self.lines += [f"                {name} = all_{name}[t]" for name in known if name in used]
-        self._elements(" " * 16, work, "at + t", "r", "i + t")
-
-    def _row_values(self, expression: ast.expr, known: Sequence[str]) -> None:
-        used = _names_in([expression])
-        for name in known:
-            if name in used:
-                self.lines.append(f"{' ' * 12}{name} = all_{name}[t]")
-        for name in self.per_row:
-            if name in used:
-                self.lines.append(f"{' ' * 12}{name} = {self._read(name, 'i + t')}")
-
-
-def _names_in(expressions: Iterable[ast.expr]) -> set[str]:
-    return {node.id for expression in expressions for node in ast.walk(expression) if isinstance(node, ast.Name)}

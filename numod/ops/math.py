@@ -206,10 +206,20 @@ def sqrt(x):
     return math.sqrt(x)
 
 
-@elementwise(ref=np.tanh, takes="float", vjp={"x": lambda g, out: mul(g, sub(ones_like(out), mul(out, out)))})
+@elementwise(ref=np.tanh, takes="float", vjp={"x": lambda g, out: tanh_gradient(g, out)})
 def tanh(x):
     """The hyperbolic tangent."""
     return math.tanh(x)
+
+
+@elementwise(
+    ref=lambda dy, y: dy * (1 - y * y),
+    takes="float",
+    vjp={"dy": lambda g, y: tanh_gradient(g, y), "y": lambda g, dy, y: neg(mul(mul(g, dy), add(y, y)))},
+)
+def tanh_gradient(dy, y):
+    """The gradient of `tanh` by that of its result ``y``."""
+    return dy * (1.0 - y * y)
 
 
 @elementwise(ref=erf_ref, takes="float", vjp={"x": lambda g, x: mul(g, gauss(x))})
@@ -231,10 +241,20 @@ def logistic(x):
     return 1.0 / (1.0 + math.exp(-x))
 
 
-@elementwise(ref=lambda x: 1 / (1 + np.exp(-x)), takes="float", vjp={"x": lambda g, out: mul(g, mul(out, sub(ones_like(out), out)))})
+@elementwise(ref=lambda x: 1 / (1 + np.exp(-x)), takes="float", vjp={"x": lambda g, out: sigmoid_gradient(g, out)})
 def sigmoid(x):
     """``1 / (1 + exp(-x))``."""
     return logistic(x)
+
+
+@elementwise(
+    ref=lambda dy, y: dy * y * (1 - y),
+    takes="float",
+    vjp={"dy": lambda g, y: sigmoid_gradient(g, y), "y": lambda g, dy, y: mul(mul(g, dy), sub(ones_like(y), add(y, y)))},
+)
+def sigmoid_gradient(dy, y):
+    """The gradient of `sigmoid` by that of its result ``y``."""
+    return dy * (y * (1.0 - y))
 
 
 @elementwise(ref=lambda x: np.where(x.real < 0, 0, x), vjp={"x": lambda g, out: relu_gradient(g, out)}, kinks=(0.0,))
@@ -252,7 +272,7 @@ def relu_gradient(dy, y):
 @elementwise(
     ref=lambda x: x / 2 * (1 + erf_ref(x / np.sqrt(2))),
     takes="float",
-    vjp={"x": lambda g, x: mul(g, gelu_slope(x))},
+    vjp={"x": lambda g, x: gelu_gradient(g, x)},
 )
 def gelu(x):
     """``x * P(X <= x)`` for a standard normal X: ``x / 2 * (1 + erf(x / sqrt(2)))`` (Hendrycks & Gimpel, 2016)."""
@@ -260,13 +280,16 @@ def gelu(x):
 
 
 @elementwise(
-    ref=lambda x: 0.5 * (1 + erf_ref(x / np.sqrt(2))) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi),
+    ref=lambda dy, x: dy * (0.5 * (1 + erf_ref(x / np.sqrt(2))) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
     takes="float",
-    vjp={"x": lambda g, x: mul(g, mul(normal_density(x), sub(add(ones_like(x), ones_like(x)), mul(x, x))))},
+    vjp={
+        "dy": lambda g, x: gelu_gradient(g, x),
+        "x": lambda g, dy, x: mul(mul(g, dy), mul(normal_density(x), sub(add(ones_like(x), ones_like(x)), mul(x, x)))),
+    },
 )
-def gelu_slope(x):
-    """The derivative of `gelu`."""
-    return 0.5 * (1.0 + math.erf(x * 0.7071067811865476)) + x * 0.3989422804014327 * math.exp(-0.5 * x * x)
+def gelu_gradient(dy, x):
+    """The gradient of `gelu` by that of its result."""
+    return dy * (0.5 * (1.0 + math.erf(x * 0.7071067811865476)) + x * 0.3989422804014327 * math.exp(-0.5 * x * x))
 
 
 @elementwise(ref=lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi), takes="float", vjp={"x": lambda g, x, out: neg(mul(g, mul(x, out)))})
@@ -275,14 +298,27 @@ def normal_density(x):
     return 0.3989422804014327 * math.exp(-0.5 * x * x)
 
 
-@elementwise(
-    ref=lambda x: x / (1 + np.exp(-x)),
-    takes="float",
-    vjp={"x": lambda g, x: mul(g, mul(sigmoid(x), add(ones_like(x), mul(x, sigmoid(neg(x))))))},
-)
+@elementwise(ref=lambda x: x / (1 + np.exp(-x)), takes="float", vjp={"x": lambda g, x: silu_gradient(g, x)})
 def silu(x):
     """``x * sigmoid(x)`` (Elfwing et al., 2017)."""
     return x / (1.0 + math.exp(-x))
+
+
+def _silu_curve(x):
+    """The second derivative of `silu`: ``s * (1 - s) * (2 + x * (1 - 2 * s))`` with ``s = sigmoid(x)``."""
+    s, one = sigmoid(x), ones_like(x)
+    return mul(mul(s, sigmoid(neg(x))), add(add(one, one), mul(x, sub(one, add(s, s)))))
+
+
+@elementwise(
+    ref=lambda dy, x: dy / (1 + np.exp(-x)) * (1 + x / (1 + np.exp(x))),
+    takes="float",
+    vjp={"dy": lambda g, x: silu_gradient(g, x), "x": lambda g, dy, x: mul(mul(g, dy), _silu_curve(x))},
+)
+def silu_gradient(dy, x):
+    """The gradient of `silu` by that of its result."""
+    s = logistic(x)
+    return dy * (s * (1.0 + x * (1.0 - s)))
 
 
 @elementwise(ref=lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0), takes="float", vjp={"x": lambda g, x: mul(g, sigmoid(x))})

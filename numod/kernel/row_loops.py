@@ -1,0 +1,242 @@
+"""The loops of a rowwise kernel, as text: how the formula of a row (see `formula`) becomes what `rowwise` launches."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+
+from . import half
+from .formula import RowProgram
+
+TILE = 512  # rows walked together, at most
+SUMS = ("fold_add", "fold_mul")  # folds that are kept in the wide type
+_VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
+
+
+class Writer:
+    """Writes the loops of a rowwise kernel: ``rows`` one by one, tiles of ``columns``, ``pieces`` of rows, or what is ``joined`` of them."""
+
+    def __init__(
+        self,
+        rows: RowProgram,
+        types: dict[str, str],
+        out_types: tuple[str, ...],
+        per_row: tuple[str, ...],
+        per_place: tuple[str, ...],
+        numbers: list[str],
+        loops: str,
+    ):
+        self.rows, self.types, self.out_types, self.numbers, self.loops = rows, types, out_types, numbers, loops
+        self.per_row, self.per_place = per_row, per_place
+        self.names = list(types)
+        self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
+
+    def text(self) -> str:
+        add = self.lines.append
+        for i in range(len(self.rows.results)):
+            add(f"    out{i} = pointer(words[{1 + i}], type_out{i})")
+        base = 1 + len(self.rows.results)
+        for i, name in enumerate(self.names):
+            add(f"    in_{name} = pointer(words[{base + i}], type_{name})")
+        base += len(self.names)
+        add(f"    a_size = words[{base}]")
+        add(f"    r1 = words[{base + 1}]")
+        add(f"    b_size = words[{base + 2}]")
+        add(f"    r2 = words[{base + 3}]")
+        add(f"    most = words[{base + 4}]")
+        add("    count = to_value(r1 * r2)")
+        for i, name in enumerate(self.numbers):
+            add(f"    {name} = to_value(pointer(args, float64)[{base + 5 + i}])")
+        if self.loops in ("pieces", "joined"):
+            add(f"    pieces, partial = words[{base + 5 + len(self.numbers)}], words[{base + 6 + len(self.numbers)}]")
+        {"rows": self._rows, "columns": self._columns, "pieces": self._pieces, "joined": self._joined}[self.loops]()
+        return "\n".join(self.lines)
+
+    def _read(self, name: str, at: str) -> str:
+        return half.read(f"in_{name}[{at}]", self.types[name])
+
+    def _written(self, result: int, value: str = "{}") -> str:
+        return half.written(value, self.out_types[result])
+
+    def _elements(self, indent: str, work: Sequence[tuple[ast.expr, str]], at: str, position: str, row: str) -> None:
+        """Load what the expressions of ``work`` speak of, and compute each into its statement."""
+        used = _names_in(expression for expression, _ in work)
+        for name in self.names:
+            if name in used and not (self.loops == "columns" and name in self.per_place):
+                here = row if name in self.per_row else position if name in self.per_place else at
+                self.lines.append(f"{indent}{name} = {self._read(name, here)}")
+        if "index" in used:
+            self.lines.append(f"{indent}index = {position}")
+        for expression, statement in work:
+            if "kept" in _names_in([expression]):
+                self.lines.append(f"{indent}kept = {statement.partition(' = ')[0]}")
+            self.lines.append(f"{indent}{statement.format(ast.unparse(expression))}")
+
+    @staticmethod
+    def _fold(stage: tuple, total: str, length: str, position: str, at: str) -> tuple[str, tuple[ast.expr, str]]:
+        """(what ``total`` starts from, the expression and the statement that takes an element into it, and puts it where it is kept)"""
+        _, _, operation, value, *kept = stage
+        if operation == "first":
+            return length, (value, f"{total} = {position} if {total} == {length} and ({{}}) else {total}")
+        kind = "to_wide" if operation in SUMS else "to_value"
+        statement = f"{total} = {operation}({total}, {kind}({{}}))"
+        if kept:
+            statement = f"element = to_value({{}}); out{kept[0]}[{at}] = element; {total} = {operation}({total}, {kind}(element))"
+        return f"start_{operation}", (value, statement)
+
+    def _rows(self) -> None:
+        add = self.lines.append
+        add("    for i in range(begin, end):")
+        add("        a = i // b_size")
+        add("        base = (a * r1 * b_size + i - a * b_size) * r2")
+        for name in self.per_row:
+            add(f"        {name} = {self._read(name, 'i')}")
+        for values, folds in self.rows.passes():
+            for kind, name, value in values:
+                add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
+            work = []
+            for fold in folds:
+                start, step = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
+                add(f"        {fold[1]}_sum = {start}")
+                work.append(step)
+            self._loop(work)
+            for _, name, operation, *_ in folds:
+                add(f"        {name} = {'' if operation == 'first' else 'to_value'}({name}_sum)")
+        each = [
+            (result, f"out{i}[at + k] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
+        ]
+        for i, result in enumerate(self.rows.results):
+            if not self.rows.per_element(result):
+                add(f"        out{i}[i] = {self._written(i, ast.unparse(result))}")
+        self._loop(each)
+
+    def _pieces(self) -> None:
+        """What the folds of the one pass give for pieces of the rows, each by itself."""
+        add = self.lines.append
+        add("    for number in range(begin, end):")
+        add("        i = number // pieces")
+        add("        piece = number - i * pieces")
+        add("        a = i // b_size")
+        add("        base = (a * r1 * b_size + i - a * b_size) * r2")
+        folds = self._partials()
+        work = []
+        for fold in folds:
+            start, step = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
+            add(f"        {fold[1]}_sum = {start}")
+            work.append(step)
+        add("        first_r = r1 * piece // pieces if r1 > 1 else 0")
+        add("        last_r = r1 * (piece + 1) // pieces if r1 > 1 else 1")
+        add("        first_k = r2 * piece // pieces if r1 == 1 else 0")
+        add("        last_k = r2 * (piece + 1) // pieces if r1 == 1 else r2")
+        self._loop(work, "first_r, last_r", "first_k, last_k")
+        for fold in folds:
+            add(f"        all_{fold[1]}[number] = {fold[1]}_sum")
+
+    def _joined(self) -> None:
+        """The rows' values, from what the folds gave for their pieces."""
+        add = self.lines.append
+        add("    for i in range(begin, end):")
+        for _, name, operation, *_ in self._partials():
+            add(f"        {name}_sum = start_{operation}")
+            add("        for number in range(i * pieces, i * pieces + pieces):")
+            add(f"            {name}_sum = {operation}({name}_sum, all_{name}[number])")
+            add(f"        {name} = to_value({name}_sum)")
+        for values, _ in self.rows.passes()[1:]:
+            for kind, name, value in values:
+                add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
+        for i, result in enumerate(self.rows.results):
+            add(f"        out{i}[i] = {self._written(i, ast.unparse(result))}")
+
+    def _partials(self) -> list[tuple]:
+        """The folds of the one pass, after what comes before them and where their results for pieces are kept."""
+        add = self.lines.append
+        for name in self.per_row:
+            add(f"        {name} = {self._read(name, 'i')}")
+        values, folds = self.rows.passes()[0]
+        for kind, name, value in values:
+            add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
+        for at, fold in enumerate(folds):
+            kind = "to_wide" if fold[2] in SUMS else "to_value"
+            add(f"        all_{fold[1]} = pointer(partial + {8 * at} * a_size * b_size * pieces, {kind})")
+        return folds
+
+    def _loop(self, work: Sequence[tuple[ast.expr, str]], rows: str = "r1", places: str = "r2") -> None:
+        if work:
+            self.lines += [
+                f"        for r in range({rows}):",
+                "            at = base + r * b_size * r2",
+                f"            for k in range({places}):",
+            ]
+            self._elements(" " * 16, work, "at + k", "r * r2 + k", "i")
+
+    def _columns(self) -> None:
+        """A tile of rows (a, b..b+tile): values of the rows are kept in scratch, one array for each name."""
+        add = self.lines.append
+        for i, stage in enumerate(self.rows.stages):
+            operation = stage[2] if stage[0] == "fold" else ""
+            kind = "int64" if operation == "first" or stage[0] == "check" else "to_value"
+            add(f"    all_{stage[1]} = pointer(scratch + {8 * TILE * i}, {kind})")
+            if operation in SUMS:
+                add(f"    sum_{stage[1]} = pointer(scratch + {8 * TILE * (len(self.rows.stages) + i)}, to_wide)")
+        add("    i = begin")
+        add("    while i < end:")
+        add("        a = i // b_size")
+        add("        tile = (a + 1) * b_size - i")
+        add("        tile = end - i if end - i < tile else tile")
+        add("        tile = most if tile > most else tile")
+        add("        base = a * r1 * b_size + i - a * b_size")
+        known: list[str] = []
+        for values, folds in self.rows.passes():
+            for kind, name, value in values:
+                add("        for t in range(tile):")
+                self._row_values(value, known)
+                add(f"            all_{name}[t] = {_VALUE[kind].format(ast.unparse(value))}")
+                known.append(name)
+            work = []
+            for fold in folds:
+                total = f"{'sum' if fold[2] in SUMS else 'all'}_{fold[1]}[t]"
+                start, step = self._fold(fold, total, "r1", "r", "at + t")
+                add("        for t in range(tile):")
+                add(f"            {total} = {start}")
+                work.append(step)
+            self._tile_loop(work, known)
+            for _, name, operation, *_ in folds:
+                if operation in SUMS:
+                    add("        for t in range(tile):")
+                    add(f"            all_{name}[t] = to_value(sum_{name}[t])")
+                known.append(name)
+        for i, result in enumerate(self.rows.results):
+            if not self.rows.per_element(result):
+                add("        for t in range(tile):")
+                self._row_values(result, known)
+                add(f"            out{i}[i + t] = {self._written(i, ast.unparse(result))}")
+        each = [
+            (result, f"out{i}[at + t] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
+        ]
+        self._tile_loop(each, known)
+        add("        i += tile")
+
+    def _tile_loop(self, work: Sequence[tuple[ast.expr, str]], known: Sequence[str]) -> None:
+        if not work:
+            return
+        self.lines += ["        for r in range(r1):", "            at = base + r * b_size"]
+        used = _names_in(expression for expression, _ in work)
+        for name in self.per_place:
+            if name in used:
+                self.lines.append(f"            {name} = {self._read(name, 'r')}")  # here, or the compiler reads it again after each store
+        self.lines.append("            for t in range(tile):")
+        self.lines += [f"                {name} = all_{name}[t]" for name in known if name in used]
+        self._elements(" " * 16, work, "at + t", "r", "i + t")
+
+    def _row_values(self, expression: ast.expr, known: Sequence[str]) -> None:
+        used = _names_in([expression])
+        for name in known:
+            if name in used:
+                self.lines.append(f"{' ' * 12}{name} = all_{name}[t]")
+        for name in self.per_row:
+            if name in used:
+                self.lines.append(f"{' ' * 12}{name} = {self._read(name, 'i + t')}")
+
+
+def _names_in(expressions: Iterable[ast.expr]) -> set[str]:
+    return {node.id for expression in expressions for node in ast.walk(expression) if isinstance(node, ast.Name)}
