@@ -5,7 +5,7 @@ rules, ``sample(draw)`` draws inputs and attributes for the tests (see `numod.te
 to be refused. The function's docstring documents the op.
 """
 
-from .common import alias, broadcast, casts, normalize_axis, shift
+from .common import alias, broadcast, casts, normalize_axis, shift, working_dtype
 from .elements import elementwise, run_elementwise
 from .gathering import gather, run_gather, scatter
 from .host import host
@@ -30,4 +30,5 @@ __all__ = [
     "scatter",
     "shift",
     "view",
+    "working_dtype",
 ]

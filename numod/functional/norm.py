@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..constants import constant
 from ..errors import check
 from ..op import apply
 from ..ops import layer_norm as layer_norm_ops, norm as norm_ops, pool as pool_ops, view
+from ..ops.group_norm import group_normalize
 from ..tensor import Tensor
 from .elemwise import add, maximum, mul, square
 from .reduction import mean
@@ -130,12 +132,11 @@ def group_norm(
     check(inp.ndim >= 2, "group_norm: input must be (N, C, ...), got shape {}", inp.shape)
     n, channels = inp.shape[:2]
     check(num_groups >= 1 and channels % num_groups == 0, "group_norm: {} channels do not make {} groups", channels, num_groups)
-    rows = reshaped(inp, (n, num_groups, inp.size // max(n * num_groups, 1)))
-    out = reshaped(_standardize(rows, (2,), eps), inp.shape)
-    if not affine:
-        return out
-    column = (1, channels, *(1,) * (inp.ndim - 2))
-    return _affine(out, *(None if each is None else reshaped(each, column) for each in (weight, bias)))
+    each_group = (num_groups, channels // num_groups)
+    one, zero = (apply(view.broadcast_to, (constant(value, inp.dtype, inp.device),), (each_group,)) for value in (1.0, 0.0))
+    scale, shift = (reshaped(given, each_group) if affine and given is not None else fill for given, fill in ((weight, one), (bias, zero)))
+    seen = reshaped(inp, (n, *each_group, math.prod(inp.shape[2:])))
+    return reshaped(apply(group_normalize, (seen, scale, shift), (float(eps),))[0], inp.shape)
 
 
 def instance_norm(inp: Tensor, affine: bool, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
