@@ -89,7 +89,9 @@ class Options(NamedTuple):
         wanted = getattr(self.switches, name, None)
         if wanted is None and name == "blocking":
             wanted = self.switches.jit_fuse_reduce
-        return self.opt_level > 0 if wanted is None else bool(wanted)
+        if wanted is None:
+            return bool(self.saving) if name == "recompute" else self.opt_level > 0
+        return bool(wanted)
 
 
 def _check(name: str, least: int, **settings: Any) -> None:

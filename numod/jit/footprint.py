@@ -50,9 +50,9 @@ def needed(steps: Sequence[Step], apart: set[Value]) -> int:
         for value in step.makes:
             if value not in apart:
                 plan.take(value, room(value.nbytes))
-        own = step.call.program.workspace if step.call.program is not None else 0
+        own = workspace(step.call)
         if own:
-            plan.take(n, aligned(own))
+            plan.take(n, own)
             plan.give(n)
         for value in ends.get(n, ()):
             plan.give(value)
@@ -60,7 +60,7 @@ def needed(steps: Sequence[Step], apart: set[Value]) -> int:
 
 
 def live(steps: Sequence[Step], apart: Collection[Value] = (), kept: Iterable[Value] = ()) -> list[int]:
-    """The bytes of all values but those ``apart`` that are needed during each step; those that are ``kept`` are so up to the last one."""
+    """The bytes that each step needs, for itself and all values but those ``apart`` that are in use; those that are ``kept`` are so up to the last one."""
     last = {value: n for n, step in enumerate(steps) for value in step.makes}
     for n, step in enumerate(steps):
         last.update((value, n) for value in step.reads if value in last)
@@ -72,10 +72,15 @@ def live(steps: Sequence[Step], apart: Collection[Value] = (), kept: Iterable[Va
                 change[n] += value.nbytes
                 change[last[value] + 1] -= value.nbytes
     total, found = 0, []
-    for each in change[:-1]:
+    for step, each in zip(steps, change, strict=False):
         total += each
-        found.append(total)
+        found.append(total + workspace(step.call))
     return found
+
+
+def workspace(call: Call) -> int:
+    """What a call needs for itself."""
+    return aligned(call.program.workspace) if call.program is not None else 0
 
 
 def footprint(graph: Graph) -> int:

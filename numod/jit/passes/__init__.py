@@ -33,5 +33,5 @@ def optimize(graph: Graph, options: Options) -> None:
     """Do all passes that are not switched off."""
     graph.saving = options.saving
     for name, work in PASSES.items():
-        if options.does(name) or (name == "recompute" and options.saving):
+        if options.does(name):
             work(graph)
