@@ -258,3 +258,21 @@ def test_old_values_that_are_still_needed_are_not_written_over():
         out, turned = step(nm.Tensor(X))
         assert np.array_equal(turned.numpy(), (before * np.float32(0.5)).T)
         assert np.allclose(out.numpy(), before + weight.numpy().sum(), rtol=1e-5)
+
+
+def test_what_is_written_over_is_read_before():
+    """A product that reads the old weight does not become one with a loop that reads the new one."""
+    weight = nm.Parameter(X[:40, :40])
+    x = nm.Tensor(X[:40, :40])
+
+    def step():
+        nonlocal weight
+        out = F.matmul(x, weight)
+        weight *= 0.5
+        return out + F.transpose(weight, (1, 0))
+
+    call = trace(step)
+    for _ in range(4):
+        old = weight.numpy().copy()
+        assert np.array_equal(call().numpy(), (F.matmul(x, nm.Tensor(old)) + F.transpose(nm.Tensor(old * np.float32(0.5)), (1, 0))).numpy())
+        assert np.array_equal(weight.numpy(), old * np.float32(0.5))

@@ -23,9 +23,9 @@ PASSES: dict[str, Callable[[Graph], None]] = {
     "dead_code": remove_unused,
     "fusion": fuse,
     "blocking": block,
-    "recompute": recompute,
     "in_place": write_over,
     "epilogues": close,
+    "recompute": recompute,
 }
 
 

@@ -14,7 +14,7 @@ from .order import Order, in_order
 
 def block(graph: Graph) -> None:
     """Put calls together."""
-    order = Order(graph.calls)
+    order = Order(graph.calls, graph.over)
     group_of: dict[Call, list[Call]] = {}
     first: dict[int, int] = {}  # by the id of a group: the number of its first call
     for number, call in enumerate(graph.calls):
@@ -40,7 +40,7 @@ def block(graph: Graph) -> None:
             value.call, value.index = whole, index
         instead |= dict.fromkeys(group) | {group[0]: whole}
     if instead:
-        graph.calls = in_order([each for call in graph.calls if (each := instead.get(call, call)) is not None])
+        graph.calls = in_order([each for call in graph.calls if (each := instead.get(call, call)) is not None], graph.over)
 
 
 def _step(call: Call) -> Step | None:

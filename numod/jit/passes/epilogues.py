@@ -13,7 +13,7 @@ ROW = 64  # elements: a loop that is called for fewer at a time costs more than 
 
 def close(graph: Graph) -> None:
     """Put loops into the calls whose results they read first."""
-    order = Order(graph.calls)
+    order = Order(graph.calls, graph.over)
     number = {call: n for n, call in enumerate(graph.calls)}
     taken: dict[Call, Call] = {}
     for loop in graph.calls:
@@ -32,7 +32,7 @@ def close(graph: Graph) -> None:
         for whole in dict.fromkeys(taken.values()):
             for index, value in enumerate(whole.outputs):
                 value.call, value.index = whole, index
-        graph.calls = in_order(list(dict.fromkeys(taken.get(call, call) for call in graph.calls)))
+        graph.calls = in_order(list(dict.fromkeys(taken.get(call, call) for call in graph.calls)), graph.over)
 
 
 def _closed(maker: Call, loop: Call, graph: Graph) -> Call | None:

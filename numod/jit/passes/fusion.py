@@ -54,7 +54,7 @@ def _in_step(operand: Operand, call: Call) -> bool:
 
 def fuse(graph: Graph) -> None:
     """Put elementwise calls together."""
-    order = Order(graph.calls)
+    order = Order(graph.calls, graph.over)
     group_of: dict[Call, _Group] = {}
     readers: dict[Value, list[_Group]] = {}
     for number, call in enumerate(graph.calls):
@@ -77,7 +77,7 @@ def fuse(graph: Graph) -> None:
         return
     fused = {call: _fuse(group, graph) for group in groups.values() for call in group.calls[:1]}
     gone = {call for group in groups.values() for call in group.calls[1:]}
-    graph.calls = in_order([fused.get(call, call) for call in graph.calls if call not in gone])
+    graph.calls = in_order([fused.get(call, call) for call in graph.calls if call not in gone], graph.over)
 
 
 def _fuse(group: _Group, graph: Graph) -> Call:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from ..graph import Call
+from ..graph import Call, Value
 
 
 class Order:
-    """Calls by number, some of which have become one. ``before[n]`` has a bit for each call that must be done before call n."""
+    """Calls by number, some of which have become one. ``before[n]`` has a bit for each call that must be done before call n.
 
-    def __init__(self, calls: Sequence[Call]):
+    over: values that are written over others, which are read before that.
+    """
+
+    def __init__(self, calls: Sequence[Call], over: Mapping[Value, Value]):
         self.number = {call: n for n, call in enumerate(calls)}
         self.before = [0] * len(calls)
-        for n, call in enumerate(calls):
-            for operand in call.inputs:
-                if operand.value.call is not None:
-                    maker = self.number[operand.value.call]
-                    self.before[n] |= self.before[maker] | 1 << maker
+        for n, waits in enumerate(_waits(calls, over).values()):
+            for call in waits:
+                first = self.number[call]
+                self.before[n] |= self.before[first] | 1 << first
 
     def may_join(self, first: int, second: int) -> bool:
         """Whether no third call must be done between the two."""
@@ -45,10 +47,22 @@ def bits(mask: int) -> Iterator[int]:
         mask ^= low
 
 
-def in_order(calls: Sequence[Call]) -> list[Call]:
-    """The calls so that each comes after those that make what it reads, and else as they are."""
-    number = {call: n for n, call in enumerate(calls)}
+def _waits(calls: Sequence[Call], over: Mapping[Value, Value]) -> dict[Call, set[Call]]:
+    """For each call those that make what it reads, and those that read what it writes over."""
     waits = {call: {o.value.call for o in call.inputs if o.value.call is not None} for call in calls}
+    writers = {old: new.call for new, old in over.items()}
+    for call in calls if writers else ():
+        for operand in call.inputs:
+            writer = writers.get(operand.value)
+            if writer is not None and writer is not call:
+                waits[writer].add(call)
+    return waits
+
+
+def in_order(calls: Sequence[Call], over: Mapping[Value, Value]) -> list[Call]:
+    """The calls so that each comes after those that it waits for (see `Order`), and else as they are."""
+    number = {call: n for n, call in enumerate(calls)}
+    waits = _waits(calls, over)
     followers: dict[Call, list[Call]] = {call: [] for call in calls}
     for call, makers in waits.items():
         for maker in makers:

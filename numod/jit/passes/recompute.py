@@ -45,7 +45,12 @@ class Timeline:
         after = {o.value for call in self.calls[self.turn + 1 :] for o in call.inputs}
         during = {o.value for call in self.calls[self.turn : self.turn + 1] for o in call.inputs}
         before = [value for call in self.calls[: self.turn] for value in call.outputs]
-        waiting = [value for value in before if value in after and value not in during and self._lets_go(value)]
+        # From the first call on that writes over an input, what was computed of the input before cannot be computed again.
+        writes = next((n for n, call in enumerate(self.calls) if any(value in graph.over for value in call.outputs)), len(self.calls))
+        during |= {o.value for call in self.calls[writes:] for o in call.inputs}
+        waiting = (
+            [value for value in before if value in after and value not in during and self._lets_go(value)] if writes > self.turn else []
+        )
         least = sum(value.nbytes for value in waiting) / SMALL
         self.waiting = [value for value in waiting if value.nbytes >= least]
         self._stay = {value for value in before if value not in {*self.waiting} and (value in after or not self._lets_go(value))}
