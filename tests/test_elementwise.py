@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, strategies as st
 from launching import CPU, launch, spec_of
 
-from numod.kernel import elementwise
+import numod as nm
+import numod.functional as F
+from numod import Tensor
+from numod.kernel import axes, elementwise
 from numod.spec import Spec
 
 FLOAT = np.dtype("float32")
@@ -59,7 +62,7 @@ def test_collapsing_keeps_every_operands_walk(data):
     for axis in range(len(shape) - 2, -1, -1):
         packed[axis] = packed[axis + 1] * shape[axis + 1]
     operands = [tuple(data.draw(st.sampled_from([s, s, s, 0, 2 * s, 1])) for s in packed) for _ in range(data.draw(st.integers(1, 3)))]
-    fewer, walks = elementwise.collapse(shape, operands)
+    fewer, walks = axes.collapse(shape, operands)
     assert len(fewer) <= len(shape)
     assert 1 not in fewer
     for before, after in zip(operands, walks, strict=True):
@@ -93,3 +96,29 @@ def test_several_outputs_of_several_dtypes():
     total, larger = launch(elementwise.program(both, [spec_of(x), spec_of(y)], outs, FLOAT), [x, y], outs)
     np.testing.assert_array_equal(total, x + y)
     np.testing.assert_array_equal(larger, x > y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "complex64", "float16", "int8", "bool"])
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (0, 2, 1), (2, 1, 0)])
+def test_large_transposed_operands(dtype, order):
+    """They are copied first; what is computed is the same, traced as well, and with an operand that is written over."""
+    x = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 9, (20, 30, 24)).astype(dtype)
+    want = x.transpose(order)[:, ::-1]
+    t = Tensor(x, dtype=dtype).transpose(*order)[:, ::-1]
+    beside = Tensor(np.ascontiguousarray(want), dtype=dtype)
+
+    def calls(t, beside):
+        return t == beside, F.where(beside == beside, t, beside), t != t[:1]
+
+    traced = nm.jit.trace(calls)
+    for equal, same, first in (calls(t, beside), traced(t, beside), traced(t, beside)):
+        assert equal.numpy().all()
+        np.testing.assert_array_equal(same.numpy(), want)
+        np.testing.assert_array_equal(first.numpy(), want != want[:1])
+
+
+def test_a_large_transposed_operand_is_read_by_blocks():
+    wide, flat = Spec.of((64, 96), FLOAT, CPU, (1, 64)), Spec.of((64, 96), FLOAT, CPU)
+    assert len(elementwise.program(difference, [wide, flat], [flat], FLOAT).steps) == 2
+    row = Spec.of((64, 96), FLOAT, CPU, (200, 1))
+    assert len(elementwise.program(difference, [row, flat], [flat], FLOAT).steps) == 1

@@ -10,7 +10,7 @@ from math import prod
 
 from .. import config
 from ..spec import Spec, c_strides
-from .elementwise import collapse
+from .axes import collapse
 from .host import vector_bytes
 from .program import Kernel, Ref, Step, Word, divide
 

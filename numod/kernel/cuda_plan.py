@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..spec import Spec
-from . import cuda_loops, elementwise as cpu_elementwise, gather as cpu_gather, layout, rowwise as cpu_rowwise, source
+from . import cuda_loops, gather as cpu_gather, layout, rowwise as cpu_rowwise, source
+from .axes import broadcast_strides, collapse
 from .cuda import BLOCK, NAMES, Run, in_memory, twin
 
 ATOMIC = ("int32", "int64", "float32", "float64")  # what atomic addition takes
@@ -29,7 +30,7 @@ def elementwise(code: Callable, specs: Sequence[Spec], outs: Sequence[Spec], dty
 
 def _elementwise(run: Run, code: Callable, dtype: np.dtype, inputs: Sequence[Operand], outputs: Sequence[Operand]) -> None:
     shape = outputs[0][1].shape
-    extents, strides = cpu_elementwise.collapse(shape, [cpu_elementwise.broadcast_strides(spec, shape) for _, spec in inputs])
+    extents, strides = collapse(shape, [broadcast_strides(spec, shape) for _, spec in inputs])
     key = ("elementwise", source.fingerprint(code), str(dtype), len(outputs), len(inputs), len(extents))
     run.add(
         key,

@@ -2,7 +2,8 @@
 
 An op's own kernel is one flat loop. Along it an operand is contiguous ("c"), constant ("s") or strided ("g"). Operands are first collapsed to as few axes
 as they share; where more than one axis is left, `strided` walks the outer ones and calls the op's kernel for each run of the innermost, so that all ranks
-and layouts share a handful of small kernels. Several functions may share a loop, a Chain.
+and layouts share a handful of small kernels. A transposed operand is copied to the order of the output first, by blocks: along it each element would
+be in another cache line. Several functions may share a loop, a Chain.
 
 Argument words of the flat kernel: output addresses, input addresses, then, if strided, the step of each input in elements.
 """
@@ -15,9 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..spec import Spec, c_strides
-from . import half, source
-from .program import Kernel, Program, Ref, Step
+from . import copying, half, source
+from .axes import broadcast_strides, collapse
+from .program import Kernel, Program, Ref, Step, aligned
 
+LARGE = 2048  # elements from which a transposed operand is copied
 CHEAP_GRAIN, COSTLY_GRAIN = 32768, 8192  # elements worth handing to another thread: 4-8 us of work
 WALK = Kernel(("strided", "walk"), "numod.kernel.strided:build")
 
@@ -60,6 +63,13 @@ def program(code: Callable, inputs: Sequence[Spec], outputs: Sequence[Spec], dty
 
 def chain_program(chain: Chain, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Program:
     """The launch of several scalar functions in one loop."""
+    places, copies, workspace = [Ref("in", i) for i in range(len(inputs))], [], 0
+    for i, spec in enumerate(inputs):
+        copy = _transposing(spec, outputs[0], places[i], Ref("tmp", 0, workspace))
+        if copy is not None:
+            copies.append(copy)
+            places[i], inputs = Ref("tmp", 0, workspace), [*inputs[:i], spec.like(), *inputs[i + 1 :]]
+            workspace += aligned(spec.nbytes + 64)  # vector code may load past the end
     shape, strides = collapse(outputs[0].shape, [broadcast_strides(spec, outputs[0].shape) for spec in inputs])
     steps = [each[-1] if each else 0 for each in strides]
     kinds = "".join("c" if step == 1 else "s" if step == 0 else "g" for step in steps)
@@ -69,7 +79,7 @@ def chain_program(chain: Chain, inputs: Sequence[Spec], outputs: Sequence[Spec])
     name = "_".join(dict.fromkeys(stage.code.__name__ for stage in chain.stages))
     facts = tuple((source.fingerprint(stage.code), str(stage.dtype), stage.takes, stage.gives) for stage in chain.stages)
     kernel = Kernel(("elementwise", name, facts, chain.writes, chain.over, types, kinds), lambda: build(chain, types, kinds))
-    addresses = (*(Ref("out", i) for i in range(len(outputs))), *(Ref("in", i) for i in range(len(inputs))))
+    addresses = (*(Ref("out", i) for i in range(len(outputs))), *places)
     words: tuple = (*addresses, *(steps if "g" in kinds else ()))
     if len(shape) > 1:
         packed = c_strides(shape)
@@ -79,40 +89,28 @@ def chain_program(chain: Chain, inputs: Sequence[Spec], outputs: Sequence[Spec])
         words = (kernel, shape[-1], len(shape) - 1, len(addresses), len(extra), *addresses, *extra, *shape[:-1], *walks)
         kernel = WALK
     costly = any("math" in stage.code.__code__.co_names for stage in chain.stages)
-    spans = tuple(
-        (ref, spec.dtype.itemsize) for ref, spec in zip(addresses, (*outputs, *inputs), strict=True) if in_order(spec, outputs[0])
+    spans = (
+        ()
+        if copies
+        else tuple(
+            (ref, spec.dtype.itemsize) for ref, spec in zip(addresses, (*outputs, *inputs), strict=True) if in_order(spec, outputs[0])
+        )
     )
     step = Step(kernel, outputs[0].size, words, COSTLY_GRAIN if costly else CHEAP_GRAIN, spans=spans)
-    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (step,), chain=chain)
+    return Program(tuple(spec.nbytes for spec in outputs), len(inputs), (*copies, step), workspace, chain=chain)
+
+
+def _transposing(spec: Spec, output: Spec, source: Ref, target: Ref) -> Step | None:
+    """A copy of an operand to the order of the output; None where the operand is small, or is read in order along some axis as it is."""
+    if spec.contiguous or spec.size != output.size or spec.size < LARGE:
+        return None
+    _, (strides,) = collapse(spec.shape, [spec.strides])
+    return copying.step(spec, source, target) if strides[-1] > 1 else None
 
 
 def in_order(spec: Spec, output: Spec) -> bool:
     """Whether an operand is walked from its first element to the last."""
     return spec.contiguous and spec.size == output.size
-
-
-def broadcast_strides(spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides of an operand as seen with the output's shape; 0 along axes where it repeats."""
-    missing = len(shape) - spec.ndim
-    own = tuple(
-        0 if extent == 1 and shape[missing + axis] != 1 else stride
-        for axis, (extent, stride) in enumerate(zip(spec.shape, spec.strides, strict=True))
-    )
-    return (0,) * missing + own
-
-
-def collapse(shape: tuple[int, ...], strides: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-    """Drop axes of extent 1 and join neighbours that every operand walks as one."""
-    axes: list[tuple[int, list[int]]] = []
-    for axis, extent in enumerate(shape):
-        steps = [each[axis] for each in strides]
-        if extent == 1:
-            continue
-        if axes and all(before == step * extent for before, step in zip(axes[-1][1], steps, strict=True)):
-            axes[-1] = (axes[-1][0] * extent, steps)
-        else:
-            axes.append((extent, steps))
-    return tuple(extent for extent, _ in axes), [tuple(steps[i] for _, steps in axes) for i in range(len(strides))]
 
 
 def build(chain: Chain, types: tuple[str, ...], kinds: str) -> Callable:

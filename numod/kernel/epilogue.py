@@ -19,9 +19,10 @@ def program(first: Program, loop: Program, places: Sequence[int], keep: bool) ->
     output if it is to be kept, then those of ``loop``.
     """
     writers = [step for step in first.steps if Ref("out") in [word._replace(offset=0) for word in step.words if isinstance(word, Ref)]]
-    (last,) = loop.steps
+    *copies, last = loop.steps
     if (
-        len(first.outs) > 1
+        copies
+        or len(first.outs) > 1
         or not all(step.open for step in writers)
         or any(len(step.words) + len(last.words) > MAX_WORDS for step in writers)
     ):

@@ -65,7 +65,7 @@ def scatter_program(
     for extent in space:
         size *= extent
     if onto_first:
-        (start,) = elementwise.program(layout.identity, inputs[:1], [output], dtype).steps
+        start = layout.copy_step(inputs[0], 0, Ref("out"))
     else:
         (start,) = elementwise.program(zero, (), [output], dtype).steps
     first = int(onto_first)

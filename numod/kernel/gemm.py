@@ -14,7 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from ..spec import Spec
-from . import elementwise
+from . import axes
 from .host import lanes_of, registers
 from .program import Kernel, Program, Ref, Step, Word, divide
 
@@ -84,8 +84,8 @@ def _steps(spec: Spec, transposed: bool) -> tuple[int, int]:
 
 def _batches(specs: Sequence[Spec], batch: tuple[int, ...]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
     """The axes of a batch with as many as possible joined, and the strides of the operands along them."""
-    strides = [elementwise.broadcast_strides(spec, (*batch, *spec.shape[-2:]))[:-2] for spec in specs]
-    return elementwise.collapse(batch, strides)
+    strides = [axes.broadcast_strides(spec, (*batch, *spec.shape[-2:]))[:-2] for spec in specs]
+    return axes.collapse(batch, strides)
 
 
 def program(

@@ -10,7 +10,7 @@ from ..dtype import as_dtype, complex64, is_float, is_integer
 from ..errors import DTypeError, check
 from ..forms import broadcast, run_elementwise, view
 from ..kernel import executor, layout, widened
-from ..kernel.elementwise import collapse
+from ..kernel.axes import collapse
 from ..kernel.program import Program, Ref
 from ..op import TABLE, Op, Plan, register
 from ..spec import Spec
