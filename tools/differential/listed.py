@@ -145,6 +145,7 @@ LISTED = [
     ("*.max *.min", "result gradient", special, "the smallest of infinities is infinity"),
     (":Tensor.var", "MegEngine?raises", None, "Tensor.var takes an axis"),
     ("*.max *.min", "gradient", ties, "elements that tie share the gradient"),
+    ("*.prod", "result", special, "products are accumulated in float64, and so overflow later"),
     ("*.prod", "gradient", lambda call: zeros(call) or special(call), "the gradient of prod is right where elements are 0"),
     ("*.var *.std *.norm *.normalize *.softmax *.logsoftmax *.logsumexp *.argmax *.argmin", "result gradient", special, "NaN stays NaN"),
     ("*.argmax *.argmin", "result", several_axes, "argmax over several axes finds the place among them"),
@@ -168,7 +169,7 @@ LISTED = [
     ("*.repeat", "MegEngine?raises", negative_axis, "axes are counted from the end as well"),
     ("*.roll", "gradient", unmoved, "a roll that moves nothing has a gradient"),
     ("*.pad", "numod?raises", None, "widths for axes that are not there are refused"),
-    ("*.diag", "MegEngine?raises result", beyond, "a diagonal beyond the corner is empty"),
+    ("*.diag", "MegEngine?raises result gradient", beyond, "a diagonal beyond the corner is empty"),
     # places
     ("*.gather *.indexing_one_hot *.topk_accuracy", "numod?raises", None, "shapes that do not fit are refused"),
     ("*.sort *.argsort *.topk", "MegEngine?raises", None, "sort takes any number of axes"),
@@ -179,6 +180,9 @@ LISTED = [
     (":Tensor.__getitem__", "numod?raises", None, "more indices than axes are refused, slices too"),
     (":Tensor.__setitem__ :Tensor.reset_zero", "arguments?afterwards", None, "what is set keeps its shape and dtype"),
     (":Tensor.__index__", "numod?raises", of("bool"), "bools are no indices"),
+    ("*.meshgrid", "MegEngine?raises", of("float16"), "tensors of several dtypes are taken"),
+    ("*.svd", "MegEngine?raises", empty, "empty arrays are like all others"),
+    (":Tensor.astype", "result", special, "floats beyond all integers wrap; what MegEngine makes of them depends on their place"),
     (":Tensor.astype :Tensor.__pos__", "gradient", None, "what is left as it is has a gradient"),
     # networks
     ("*.layer_norm *.instance_norm *.group_norm *.LayerNorm", "MegEngine?raises", None, "norms take any rank"),
