@@ -181,7 +181,7 @@ LISTED = [
     (":Tensor.__setitem__ :Tensor.reset_zero", "arguments?afterwards", None, "what is set keeps its shape and dtype"),
     (":Tensor.__index__", "numod?raises", of("bool"), "bools are no indices"),
     ("*.meshgrid", "MegEngine?raises", of("float16"), "tensors of several dtypes are taken"),
-    ("*.svd", "MegEngine?raises", empty, "empty arrays are like all others"),
+    ("*.svd", "MegEngine?raises", of("float16"), "matrices of all float dtypes are taken"),
     (":Tensor.astype", "result", special, "floats beyond all integers wrap; what MegEngine makes of them depends on their place"),
     (":Tensor.astype :Tensor.__pos__", "gradient", None, "what is left as it is has a gradient"),
     # networks
