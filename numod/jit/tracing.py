@@ -322,6 +322,7 @@ def exclude_from_trace() -> Iterator[None]:
 
     A function that enters such a block is run in Python, all of it, at every call.
 
+    >>> import numod as nm
     >>> @trace
     ... def halved(x):
     ...     with exclude_from_trace():
@@ -339,6 +340,7 @@ def exclude_from_trace() -> Iterator[None]:
 def partial_trace(func: Callable | None = None, *, backend: str = "default", without_host: bool = True, **trace_options: Any) -> Any:
     """Decorator: trace a function that is a part of what a GradManager records; gradients flow through it. See `trace` for the options.
 
+    >>> import numod as nm
     >>> @partial_trace
     ... def square(x):
     ...     return x * x
