@@ -11,7 +11,7 @@ from numod.tensor import Tensor
 
 BYTES = [width for width in (64, 32, 16) if width <= vector_bytes()]
 SIDES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 50, 64, 70, 290)
-FEW = {"PACK_WORK": 1000, "PACK_ROWS": 6, "LONG_ROW": 64, "SHALLOW": 5, "DEPTH": 11, "BLOCK_ROWS": 20, "TASK_WORK": 1000}
+FEW = {"PACK_WORK": 1000, "PACK_ROWS": 6, "LONG_ROW": 64, "SHALLOW": 5, "DEPTH": 11, "BLOCK_ROWS": 20, "TASK_WORK": 1000, "RESIDENT": 100}
 LIMITS = {name: getattr(gemm, name) for name in FEW}
 TOLERANCE = {"float32": 2.0**-24, "float64": 2.0**-53}
 

@@ -23,6 +23,9 @@ DEPTH = 384  # of a chunk: a panel of B stays in the second-level cache, beside 
 BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
 TASKS = 16  # aim for at least this many blocks, so that threads end together ...
 TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
+RESIDENT = 1 << 15  # values of B that stay in a cache: C, if it is larger, is written in the order of its rows
+MOVE = 8  # multiplications take as long as moving a value to or from memory
+TRANSPOSE = 4  # times what reading a value of B costs: transposing a value of A
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # repacking B pays from about 160^3 ...
@@ -41,14 +44,24 @@ def dot_columns(lanes: int, real: str) -> int:
     return min(column_vectors(lanes, real), lanes)
 
 
-def _blocks(batch: int, m: int, n: int, k: int, panel: int) -> tuple[int, int]:
-    """Rows and columns of a block: enough blocks, and as little as possible read again for each of them."""
-    wanted = divide(max(1, min(TASKS, batch * m * n * k // TASK_WORK)), batch)
+def _work(m: int, n: int, k: int) -> int:
+    """What a product costs, in multiplications: those it does, or those that would take as long as reading and writing its matrices."""
+    return max(m * n * k, MOVE * max(m * k, k * n, m * n))
+
+
+def _tasks(work: int) -> int:
+    """Into how many pieces to cut it."""
+    return max(1, min(TASKS, work // TASK_WORK))
+
+
+def _blocks(batch: int, m: int, n: int, k: int, panel: int, again: int) -> tuple[int, int]:
+    """Rows and columns of a block: enough blocks, and as little as possible read again for each of them; ``again``: what A costs then, B costs 1."""
+    wanted = divide(_tasks(batch * _work(m, n, k)), batch)
     tiles, panels, fewest = divide(m, ROWS), divide(n, panel), divide(m, BLOCK_ROWS)
     best = (inf, inf, 0, 0)
     for rows in range(fewest, max(fewest, min(tiles, wanted)) + 1):
         columns = min(panels, divide(wanted, rows))
-        best = min(best, (max(0, wanted - rows * columns), rows * n + columns * m, rows, columns))
+        best = min(best, (max(0, wanted - rows * columns), rows * n + again * columns * m, rows, columns))
     _, _, rows, columns = best
     return divide(m, tiles) * divide(tiles, rows), n if columns == 1 else divide(panels, columns) * panel
 
@@ -138,7 +151,10 @@ def program(
         b_source = Ref("tmp")
         b_words = (panel * size, panel * k * size, *((inner * matrix, matrix) if any(b.batch) else (0, 0)))
     count = batch[0] * batch[1]
-    row_block, column_block = _blocks(count, m, n, k, panel)
+    if k * n <= RESIDENT < m * n:
+        row_block, column_block = 4 * ROWS, n
+    else:
+        row_block, column_block = _blocks(count, m, n, k, panel, 1 if a.column == 1 else TRANSPOSE)
     deepest = SHALLOW if b_source is b_ref and b.row * size >= LONG_ROW else DEPTH
     depth = divide(k, divide(k, deepest))
     pack_row = scratch = 0
@@ -157,14 +173,15 @@ def program(
     blocks = count * divide(m, row_block) * divide(n, column_block)
     multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
     written = row_block * n if column_block >= n else column_block
-    steps.append(Step(multiply, blocks, words, 1, scratch, open=written))
+    grain = max(1, TASK_WORK // _work(row_block, column_block, k))
+    steps.append(Step(multiply, blocks, words, grain, scratch, open=written))
     return Program((count * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
 
 
 def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref, b_ref: Ref, bias: bool, real: str, lanes: int) -> Program:
     """The product of few rows m with matrices whose columns are contiguous."""
     size, columns, count = SIZES[real], dot_columns(lanes, real), batch[0] * batch[1]
-    blocks = max(1, min(divide(TASKS, count), count * m * n * k // TASK_WORK))
+    blocks = divide(_tasks(count * _work(m, n, k)), count)
     column_block = divide(divide(n, blocks), columns) * columns
     start = Ref("in", 2) if bias else bytes(columns * size)
     strides = (a.row, *a.batch, b.column, *b.batch)
@@ -174,7 +191,7 @@ def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref,
         kernel,
         count * divide(n, column_block),
         words,
-        max(1, TASK_WORK // (m * column_block * k)),
+        max(1, TASK_WORK // _work(m, column_block, k)),
         open=m * n if column_block >= n else column_block,
     )
     return Program((count * m * n * size,), 3 if bias else 2, (step,))

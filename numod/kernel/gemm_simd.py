@@ -12,28 +12,37 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from .gemm import DOT_ROWS, ROWS, column_vectors, dot_columns
-from .simd import I1, REALS, Emit, Vectors, family, follow, native, word, words
+from .simd import I1, I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
 
 
 def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
-    """C[rows, columns vectors] = start + A @ B; strides in bytes, ``last`` is the number of valid lanes of the last vector.
+    """C[rows, columns vectors] = A @ B + start; strides in bytes, ``last`` is the number of valid lanes of the last vector.
 
-    ``start``: rows of what the sums start from, be it C itself, a bias (with stride 0) or zeros.
+    ``start``: rows of what is added to the sums, be it C itself, a bias (with stride 0) or zeros.
     """
 
     def emit(builder, arguments):
         a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last = arguments
         v = Vectors(builder, lanes, real)
         a_rows = v.multiples(a_row, rows)
+        for i in range(rows):  # of C, which is wanted only after the loop
+            line = builder.add(c, builder.mul(c_row, word(i)))
+            for j in range(0, columns * v.bytes, LINE):
+                v.prefetch_to_write(v.offset(line, j))
 
-        def step(state):
-            a_here, b_here, *sums = state
-            b_vectors = v.load_rows(1, columns, b_here, b_step, last)
-            sums = v.add_products(sums, [builder.add(a_here, offset) for offset in a_rows], b_vectors)
-            return [builder.add(a_here, a_step), builder.add(b_here, b_step), *sums]
+        def multiply(valid):
+            def step(state):
+                a_here, b_here, *sums = state
+                b_vectors = v.load_rows(1, columns, b_here, b_step, valid)
+                sums = v.add_products(sums, [builder.add(a_here, offset) for offset in a_rows], b_vectors)
+                return [builder.add(a_here, a_step), builder.add(b_here, b_step), *sums]
 
-        _, _, *sums = v.loop(depth, [a, b, *v.load_rows(rows, columns, start, start_row, last)], step)
-        v.store_rows(sums, columns, c, c_row, last)
+            return v.loop(depth, [a, b, *[v.zero] * (rows * columns)], step)[2:]
+
+        whole = builder.icmp_signed("==", last, word(lanes))
+        sums = v.choose(builder.zext(whole, I64), [lambda: multiply(last), lambda: multiply(None)])
+        starts = v.load_rows(rows, columns, start, start_row, last)
+        v.store_rows([builder.fadd(each, other) for each, other in zip(sums, starts, strict=True)], columns, c, c_row, last)
 
     return emit
 

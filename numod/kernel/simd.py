@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from .intrinsics import call_kernel, inner, load
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+LINE = 64  # bytes of a cache line
 REALS = {"float32": (ir.FloatType(), 4, "f32"), "float64": (ir.DoubleType(), 8, "f64")}
 
 Value: TypeAlias = ir.Value
@@ -125,6 +126,12 @@ class Vectors:
                 write(mask)
             with whole:
                 write(None)
+
+    def prefetch_to_write(self, address: Value) -> None:
+        """Ask for the cache line of ``address``, which will be written. No address is wrong."""
+        pointer = self._pointer(address, ir.IntType(8))
+        function = self._intrinsic("llvm.prefetch.p0", ir.VoidType(), [pointer.type, I32, I32, I32])
+        self.builder.call(function, [pointer, ir.Constant(I32, 1), ir.Constant(I32, 3), ir.Constant(I32, 1)])
 
     def load_word(self, address: Value) -> Value:
         """The int64 at ``address``."""
