@@ -5,6 +5,8 @@ Tensors are seen as (images, groups, channels of a group, places). In parts the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..constants import scalar
@@ -21,7 +23,7 @@ from .view import broadcast_to, reshape
 _AXIS = (2, 3)  # of a group
 
 
-def _checked(name: str, given: dict[str, Spec], axes: dict[str, tuple[int, ...]]):
+def _checked(name: str, given: dict[str, Spec], axes: Mapping[str, tuple[int, ...]]):
     """What both ops check: four axes, what the other inputs have of them, and one float dtype; the Plan that casts, if one is needed."""
     x = given["x"]
     check(x.ndim == 4, "{}: x must be (images, groups, channels, places), got shape {}", name, x.shape)
