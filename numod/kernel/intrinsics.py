@@ -92,6 +92,27 @@ def times_power_of_two(typing, value, shifted):
 
 
 @intrinsic
+def power_of_two(typing, shifted):
+    """float32 ``2**n`` for ``shifted = n + 1.5 * 2**23`` with an integer n in [-126, 127]."""
+
+    def generate(context, builder, signature, args):
+        raised = builder.shl(builder.bitcast(args[0], I32), ir.Constant(I32, 23))  # of the bits only n is left
+        return builder.bitcast(builder.add(raised, ir.Constant(I32, 0x3F800000)), F32)
+
+    return types.float32(types.float32), generate
+
+
+@intrinsic
+def copysign(typing, value, sign):
+    """float32 ``value`` with the sign of ``sign``."""
+
+    def generate(context, builder, signature, args):
+        return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32] * 2), "llvm.copysign.f32"), args)
+
+    return types.float32(types.float32, types.float32), generate
+
+
+@intrinsic
 def exponent(typing, value):
     """The e for which a positive normal float32 is m * 2**e with m in [0.5, 1)."""
 

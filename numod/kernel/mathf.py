@@ -11,7 +11,7 @@ import math
 
 from numpy import float32
 
-from .intrinsics import exponent, fma, mantissa, times_power_of_two
+from .intrinsics import copysign, exponent, fma, mantissa, power_of_two, times_power_of_two
 
 LOG2E, LN2_HIGH, LN2_LOW = float32(1.44269504088896341), float32(0.693359375), float32(-2.12194440e-4)
 SHIFT = float32(12582912.0)  # 1.5 * 2**23: added, it rounds to the nearest integer, which stands in the low bits
@@ -32,6 +32,19 @@ def exp(x):
     p = fma(p, r, float32(1.6666665459e-1))
     p = fma(p, r, float32(5.0000001201e-1))
     return times_power_of_two(fma(p, r * r, r) + float32(1.0), shifted)
+
+
+def _normal_exp(x):
+    """`exp`, as exact, of x in [-87, 88], where no result is subnormal."""
+    shifted = fma(x, LOG2E, SHIFT)
+    n = shifted - SHIFT
+    r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
+    p = fma(float32(1.9875691500e-4), r, float32(1.3981999507e-3))
+    p = fma(p, r, float32(8.3334519073e-3))
+    p = fma(p, r, float32(4.1665795894e-2))
+    p = fma(p, r, float32(1.6666665459e-1))
+    p = fma(p, r, float32(5.0000001201e-1))
+    return (fma(p, r * r, r) + float32(1.0)) * power_of_two(shifted)
 
 
 def log(x):
@@ -60,34 +73,36 @@ def log(x):
 
 
 def tanh(x):
-    """The hyperbolic tangent, within 3 ulp."""
+    """The hyperbolic tangent, within 3 ulp: ``m / (m + 2)`` for ``m = e**(2 |x|) - 1``, which is made from ``e**r - 1`` and so exact near 0 as well."""
     x = float32(x)
     a = abs(x)
-    z = x * x
-    p = fma(float32(-5.70498872745e-3), z, float32(2.06390887954e-2))
-    p = fma(p, z, float32(-5.37397155531e-2))
-    p = fma(p, z, float32(1.33314422036e-1))
-    p = fma(p, z, float32(-3.33332819422e-1))
-    far = float32(1.0) - float32(2.0) / (exp(a + a) + float32(1.0))
-    far = -far if x < float32(0.0) else far
-    y = fma(p * z, x, x) if a < float32(0.625) else far
-    return x if x == float32(0.0) else y  # -0.0 stays
+    z = float32(20.0) if a > float32(10.0) else a + a  # from 9.02 on, it is 1
+    shifted = fma(z, LOG2E, SHIFT)
+    n = shifted - SHIFT
+    r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, z))
+    p = fma(float32(1.9875691500e-4), r, float32(1.3981999507e-3))
+    p = fma(p, r, float32(8.3334519073e-3))
+    p = fma(p, r, float32(4.1665795894e-2))
+    p = fma(p, r, float32(1.6666665459e-1))
+    p = fma(p, r, float32(5.0000001201e-1))
+    scale = power_of_two(shifted)
+    m = fma(scale, fma(p, r * r, r), scale - float32(1.0))
+    return copysign(m / (m + float32(2.0)), x)
 
 
 def erf(x):
     """The error function, within 2 ulp (minimax polynomials on both sides of 0.93; N. Juffa, public domain)."""
     x = float32(x)
     t = abs(x)
-    s = x * x
+    t = float32(4.0) if t > float32(4.0) else t  # from 3.92 on, it is 1
+    s = t * t
     u = fma(float32(-1.72853470e-5), t, float32(3.83197126e-4))
     v = fma(float32(-3.88396438e-3), t, float32(2.42546219e-2))
     r = fma(u, s, v)
     r = fma(r, t, float32(-1.06777877e-1))
     r = fma(r, t, float32(-6.34846687e-1))
     r = fma(r, t, float32(-1.28717512e-1))
-    far = float32(1.0) - exp(fma(r, t, -t))
-    far = float32(1.0) if t > float32(4.0) else far
-    far = -far if x < float32(0.0) else far
+    far = copysign(float32(1.0) - _normal_exp(fma(r, t, -t)), x)
     p = fma(float32(-5.96761703e-4), s, float32(4.99119423e-3))
     p = fma(p, s, float32(-2.67681349e-2))
     p = fma(p, s, float32(1.12819925e-1))
