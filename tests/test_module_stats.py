@@ -68,12 +68,15 @@ class Net(M.Module):
 
 def test_a_network_row_by_row(caplog):
     net = Net()
+    net.c.bias[...] = nm.random.normal(size=net.c.bias.shape)
     with caplog.at_level(logging.INFO):
         total, rows = module_stats(net, inputs=np.zeros((2, 3, 8, 8), np.float32))
     assert total == (6120, 1530, 39434, 9296, 2324)
     assert [(row["name"], row["flops_num"]) for row in rows.flops] == [("c", 28672), ("bn", 7168), ("p", 1024), ("l", 2570)]
     assert [row["shape"] for row in rows.activations] == [(2, 8, 8, 8), (2, 8, 8, 8), (2, 8, 4, 4), (2, 10)]
     assert {row["name"]: row["size"] for row in rows.params}["l.weight"] == 5120
+    assert rows.activations[0]["mean"] == pytest.approx(net.c.bias.numpy().mean(), abs=1e-6)
+    assert rows.activations[0]["std"] == pytest.approx(net.c.bias.numpy().std(), abs=1e-6)
     assert net.training
     assert net.bn.running_mean.numpy().any() == np.bool_(False)
     assert not net.c._forward_hooks

@@ -96,7 +96,7 @@ def module_stats(
     if inputs is None and input_shapes is None:
         raise ValueError("module_stats: needs inputs or input_shapes, got neither")
     arguments = _arguments(inputs, input_shapes)
-    params = [_param_row(name, parameter) for name, parameter in _parameters(model)] if cal_params else []
+    params = [{"name": name, **_about(parameter, "param_dim")} for name, parameter in _parameters(model)] if cal_params else []
     flops, activations = _run(model, arguments) if cal_flops or cal_activations else ([], [])
     rows = ModuleStats(params, flops if cal_flops else [], activations if cal_activations else [])
     total = TotalStats(
@@ -133,15 +133,15 @@ def _parameters(model: M.Module) -> Iterable[tuple[str, Tensor]]:
         yield from ((f"{name}.{each}" if name else each, parameter) for each, parameter in own)
 
 
-def _param_row(name: str, parameter: Tensor) -> dict[str, Any]:
-    values = parameter.numpy()
+def _about(tensor: Tensor, count: str) -> dict[str, Any]:
+    """What a row says of a tensor. count: the name of the number of elements."""
+    values = tensor.numpy()
     return {
-        "name": name,
         "dtype": values.dtype,
         "shape": values.shape,
         "mean": float(values.mean()) if values.size else 0.0,
         "std": float(values.std()) if values.size else 0.0,
-        "param_dim": values.size,
+        count: values.size,
         "nbits": values.dtype.itemsize * 8,
         "size": values.nbytes,
     }
@@ -192,9 +192,7 @@ def _run(model: M.Module, arguments: list[Any]) -> tuple[list[dict[str, Any]], l
                     "flops_num": count(layer, x, output),
                 }
             )
-            size = output.size * output.dtype.itemsize
-            about = {"dtype": output.dtype, "shape": output.shape, "nbits": output.dtype.itemsize * 8, "act_dim": output.size, "size": size}
-            activations.append({"name": name, "class_name": kind, **about})
+            activations.append({"name": name, "class_name": kind, **_about(output, "act_dim")})
 
         return hook
 

@@ -33,12 +33,15 @@ NAMES = {
     "Q": ".quantization",
     "QAT": ".module.qat",
     "QD": ".module.quantized",
+    "data": ".data",
+    "ArrayDataset": ".data.dataset:ArrayDataset",
     "T": ".data.transform",
     "VF": ".data.transform.vision.functional",
     "Tensor": ":Tensor",
     "Parameter": ":Parameter",
     "GradManager": ".autodiff:GradManager",
     "Function": ".autodiff:Function",
+    "trace": ".jit:trace",
 }
 
 # MegEngine's class of an error -> the classes that are as good. Its C++ side knows RuntimeError alone; its Python side asserts.
