@@ -11,6 +11,9 @@ import math
 import statistics
 from pathlib import Path
 
+import accuracy
+import starting
+
 PEERS = ("torch", "jax", "megengine", "numpy")
 
 
@@ -76,6 +79,26 @@ def summary(found: dict) -> list[str]:
     return lines
 
 
+def programs(found: dict) -> list[str]:
+    """Each model as it is and as a program, beside PyTorch eager, and its program beside the peers' programs."""
+    lines = [
+        "| what | threads | numod | as a program | torch | torch, to the program | compiled torch | jax | megengine, traced | floor |",
+        "| --- " * 10 + "|",
+    ]
+    traced = {(row["name"], row["threads"]): row for row in found["rows"] if row["group"] == "traced model"}
+    for row in found["rows"]:
+        program = traced.get((row["name"], row["threads"]))
+        if row["group"] != "model" or program is None or "numod" not in row["times"] or "numod" not in program["times"]:
+            continue
+        own, fast = row["times"]["numod"]["median"], program["times"]["numod"]["median"]
+        eager = row["times"].get("torch", {}).get("median")
+        values = [eager and eager / own, eager and eager / fast, *(ratio(program, peer) for peer in ("torch", "jax", "megengine"))]
+        reached = floor(row, found["floors"][str(row["threads"])]) / fast
+        numbers = ["" if value is None else f"{value:.2f}" for value in (*values, reached or None)]
+        lines.append(f"| {row['name']} | {row['threads']} | {duration(own)} | {duration(fast)} | {' | '.join(numbers)} |")
+    return lines
+
+
 def document(found: dict) -> str:
     """The page of the documentation."""
     machine, libraries = found["machine"], found["libraries"]
@@ -96,6 +119,14 @@ def document(found: dict) -> str:
     for threads, limits in found["floors"].items():
         lines.append(f"- {threads} thread(s): {limits['flops'] / 1e9:.0f} GFLOP/s, {limits['bytes'] / 1e9:.1f} GB/s")
     lines += ["", "## Summary", "", *summary(found)]
+    if any(row["group"] == "traced model" for row in found["rows"]):
+        about = "As programs of `jit.trace`; the other library's time over numod's, and the fraction of the floor that the program reaches."
+        lines += ["", "## Models", "", about, "", *programs(found)]
+    if found["start"]:
+        lines += ["", "## To begin", "", *starting.table(found["start"])]
+    if found["accuracy"]:
+        about = "The largest error against float64, as a part of the largest value; in the last column rounding twice is no error."
+        lines += ["", "## Accuracy", "", about, "", *accuracy.table(found["accuracy"])]
     for group in dict.fromkeys(row["group"] for row in found["rows"]):
         lines += [
             "",

@@ -18,9 +18,11 @@ import sys
 import time
 from pathlib import Path
 
+import accuracy
 import floors
 import peers
 import report
+import starting
 import workloads
 
 
@@ -35,6 +37,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--peer", nargs="*", default=[], metavar="NAME=PYTHON", help="the Python that has a library")
     parser.add_argument("--install", nargs="*", choices=list(peers.PACKAGES), help="make environments for these peers and stop")
     parser.add_argument("--base", default=sys.executable, help="the Python of the environments that --install makes")
+    parser.add_argument("--no-start", action="store_true", help="leave out what it takes to begin: imports, first steps, memory")
+    parser.add_argument("--no-accuracy", action="store_true", help="leave out how exact results are")
     parser.add_argument("--out", type=Path, default=Path("benchmark.json"), help="where to write (default: %(default)s)")
     return parser.parse_args(arguments)
 
@@ -53,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name} is not installed: its columns stay blank")
     present = {name: python for name, python in pythons.items() if python}
     chosen = [w for w in workloads.every() if any(part in w.key for part in options.only)]
-    found = {"machine": machine(), "libraries": {}, "floors": {}, "rows": []}
+    found = {"machine": machine(), "libraries": {}, "floors": {}, "rows": [], "accuracy": [], "start": []}
+    if not options.no_start:
+        found["start"] = starting.measure(present)
     for threads in options.threads:
         found["floors"][str(threads)] = floors.measure(threads)
         workers = {name: peers.Worker(name, python, threads) for name, python in present.items()}
@@ -63,6 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
             row = measure(workers, workload, threads, options)
             found["rows"].append(row)
             print(report.line(row, found["floors"][str(threads)]), flush=True)
+            options.out.write_text(json.dumps(found, indent=1))
+        if threads == options.threads[0] and not options.no_accuracy:
+            rows = [accuracy.measure(workers, workload) for workload in accuracy.chosen(chosen)]
+            found["accuracy"] = [row for row in rows if row is not None]
             options.out.write_text(json.dumps(found, indent=1))
         for worker in workers.values():
             worker.stop()

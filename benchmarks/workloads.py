@@ -192,21 +192,30 @@ def bytes_moved() -> Iterator[Workload]:
     yield Workload("optimizer", "SGD with momentum, the same", "optimizer", {"name": "SGD"}, 0, 20.0 * 1_105_000)
 
 
+# name, batch, multiply-adds for an example (as `utils.module_stats` counts them, and the products of attention and of the LSTM), parameters,
+# how often a step of the optimizer reads or writes them
+MODELS = (
+    ("ConvNet", 64, 0.495e6, 21_840, 5),
+    ("MLP", 128, 0.536e6, 535_818, 7),
+    ("ResNet18", 16, 560e6, 11_173_962, 5),
+    ("MobileNetV2", 8, 28.3e6, 2_236_682, 5),
+    ("AlexNet", 8, 711e6, 57_044_810, 5),
+    ("Transformer", 16, 29.6e6, 470_784, 7),
+    ("LSTM", 32, 4.92e6, 199_946, 7),
+)
+
+
 def models() -> Iterator[Workload]:
-    """Whole networks: a training step, and the inference of one example."""
-    for name, batch in (
-        ("ConvNet", 64),
-        ("MLP", 128),
-        ("ResNet18", 16),
-        ("MobileNetV2", 8),
-        ("AlexNet", 8),
-        ("Transformer", 16),
-        ("LSTM", 32),
-    ):
-        yield Workload("model", f"{name} training step, batch {batch}", "model_step", {"name": name, "batch": batch})
-        yield Workload("model", f"{name} inference, batch 1", "model_inference", {"name": name})
-        yield Workload("traced model", f"{name} training step, batch {batch}", "traced_step", {"name": name, "batch": batch})
-        yield Workload("traced model", f"{name} inference, batch 1", "traced_inference", {"name": name})
+    """Whole networks: a training step, and the inference of one example.
+
+    A step does three times the operations of a forward pass, and reads the parameters forward and backward beside what the optimizer does.
+    """
+    for name, batch, products, parameters, touched in MODELS:
+        step, inference = {"name": name, "batch": batch}, {"name": name}
+        steps, once = (6 * products * batch, 4.0 * parameters * (2 + touched)), (2 * products, 4.0 * parameters)
+        for group, how in (("model", "model"), ("traced model", "traced")):
+            yield Workload(group, f"{name} training step, batch {batch}", f"{how}_step", step, *steps)
+            yield Workload(group, f"{name} inference, batch 1", f"{how}_inference", inference, *once)
 
 
 def every() -> list[Workload]:

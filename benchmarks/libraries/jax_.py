@@ -116,4 +116,10 @@ def model_step(name, batch):
     return jax_models.step(name, batch)
 
 
-traced_step = model_step  # is compiled whole
+def model_inference(name):
+    import jax_models
+
+    return jax_models.inference(name)
+
+
+traced_step, traced_inference = model_step, model_inference  # they are compiled whole

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import inputs
 import jax
 import jax.numpy as jnp
@@ -33,14 +35,52 @@ def _mlp(weights, x):
     return jax.nn.relu(jax.nn.relu(x @ w1 + b1) @ w2 + b2) @ w3 + b3
 
 
+def _normalized(x, scale, shift):
+    centered = x - x.mean(-1, keepdims=True)
+    return centered * lax.rsqrt((centered * centered).mean(-1, keepdims=True) + 1e-5) * scale + shift
+
+
+LAYER = ((128,), (128,), (128, 384), (384,), (128, 128), (128,), (128,), (128,), (128, 512), (512,), (512, 128), (128,))
+
+
+def _transformer(weights, tokens):
+    embedding, places, *rest = weights
+    x = embedding[tokens] + places[: tokens.shape[1]]
+    mask = jnp.triu(jnp.full((64, 64), -1e9, jnp.float32), 1)
+    for layer in (rest[:12], rest[12:24]):
+        s1, b1, qkv, qkv_b, out, out_b, s2, b2, up, up_b, down, down_b = layer
+        n, length, width = x.shape
+        q, k, v = jnp.transpose((_normalized(x, s1, b1) @ qkv + qkv_b).reshape(n, length, 3, 4, 32), (2, 0, 3, 1, 4))
+        scores = jax.nn.softmax(q @ jnp.swapaxes(k, -1, -2) / math.sqrt(32) + mask, -1)
+        x = x + jnp.transpose(scores @ v, (0, 2, 1, 3)).reshape(n, length, width) @ out + out_b
+        x = x + jax.nn.gelu(_normalized(x, s2, b2) @ up + up_b, approximate=False) @ down + down_b
+    scale, shift, head, head_b = rest[24:]
+    return (_normalized(x, scale, shift) @ head + head_b).reshape(-1, 256)
+
+
+def _lstm(weights, x):
+    wx, wh, b, fc, fc_b = weights
+
+    def cell(state, row):
+        h, c = state
+        i, f, g, o = jnp.split(row + h @ wh, 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+
+    zeros = jnp.zeros((x.shape[1], 128), jnp.float32)
+    return lax.scan(cell, (zeros, zeros), x @ wx + b)[0][0] @ fc + fc_b
+
+
 MODELS = {
     "ConvNet": (_convnet, ((10, 1, 5, 5), (10,), (20, 10, 5, 5), (20,), (320, 50), (50,), (50, 10), (10,))),
     "MLP": (_mlp, ((784, 512), (512,), (512, 256), (256,), (256, 10), (10,))),
+    "Transformer": (_transformer, ((256, 128), (64, 128), *LAYER, *LAYER, (128,), (128,), (128, 256), (256,))),
+    "LSTM": (_lstm, ((64, 512), (128, 512), (512,), (128, 10), (10,))),
 }
 
 
 def step(name, batch):
-    """Forward, backward and optimizer (SGD with momentum, Adam for the MLP)."""
+    """Forward, backward and optimizer (SGD with momentum for the ConvNet, else Adam)."""
     if name not in MODELS:
         return None
     model, shapes = MODELS[name]
@@ -68,3 +108,12 @@ def step(name, batch):
         return value
 
     return run
+
+
+def inference(name):
+    """One example."""
+    if name not in MODELS:
+        return None
+    model, shapes = MODELS[name]
+    weights, x, call = _weights(*shapes), jnp.asarray(_input(name, 1)[0]), jax.jit(model)
+    return lambda: jax.block_until_ready(call(weights, x))

@@ -178,5 +178,5 @@ class Operations:
         return self.trace(self.model_inference(name))
 
     def trace(self, function):
-        """As a program; MegEngine's is fastest if it need not run Python either."""
-        return importlib.import_module(f"{self.name}.jit").trace(function, symbolic=True, without_host=True)
+        """As a program. (MegEngine's with ``without_host`` fails on these models.)"""
+        return importlib.import_module(f"{self.name}.jit").trace(function, symbolic=True)

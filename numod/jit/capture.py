@@ -76,15 +76,19 @@ class Capture:
         self._watch, ops.watch = ops.watch, self._plan
         rng.watch, tensors.watch = self._drawn, self._read
 
-    def end(self) -> None:
-        """Stop to see. Tensors that were not changed have the buffers again that they had."""
+    def end(self, undo: bool = False) -> None:
+        """Stop to see, and let go of all but the graph. Tensors that were not changed have the buffers again that they had; if ``undo``, all have."""
         global _open
         ops.watch, rng.watch, tensors.watch = self._watch, None, None
         for op, plans in self._caches:
             op.plans = plans
-        for tensor, before, own, _ in self._before:
+        for tensor, before, own, grad in self._before:
             if tensor._buffer is own:
                 tensor._buffer = before
+            if undo:
+                tensor._buffer, tensor._grad = before, grad
+        for each in (self._values, self._alive, self._tensors, self._before):
+            each.clear()  # plans refer to this object and it to all memory of the call, which must not wait for the collector of cycles
         _open = None
         _one.release()
 
@@ -109,11 +113,6 @@ class Capture:
     def there_before(self) -> set[int]:
         """The ids of the tensors that were there."""
         return {id(tensor) for tensor, *_ in self._before}
-
-    def undo(self) -> None:
-        """After the end: give the tensors back what they were."""
-        for tensor, before, _, grad in self._before:
-            tensor._buffer, tensor._grad = before, grad
 
     # What is seen
 

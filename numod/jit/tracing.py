@@ -130,7 +130,7 @@ class trace:
             sources, effects = _ends(capture, result, arguments, rates)
             kept = all(rate.group["lr"] is rate.tensor for rate in rates)
         finally:
-            capture.end()
+            capture.end(undo=self.record_only and not capture.excluded)
             for rate in rates:
                 if rate.group["lr"] is rate.tensor:
                     rate.group["lr"] = rate.value
@@ -155,8 +155,6 @@ class trace:
             made = Recorded(made, pattern)
         known.insert(0, made)
         del known[_KEPT:]
-        if self.record_only:
-            capture.undo()
         return result
 
     def _refuse_side_effects(self, state: State, rates_kept: bool) -> None:
