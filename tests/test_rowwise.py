@@ -65,6 +65,14 @@ def test_every_set_of_axes(axes):
     np.testing.assert_allclose(run(total, x, axes), x.sum(axis=axes, dtype=np.float64), rtol=1e-6, atol=1e-6)
 
 
+def largest(x):
+    return fold(max, x)
+
+
+def smallest(x):
+    return fold(min, x)
+
+
 def both(x):
     return fold(add, x) / count, fold(max, x - 1.0)  # noqa: F821
 
@@ -80,6 +88,16 @@ def test_long_rows_cut_into_pieces_give_what_whole_ones_do(axes, size, monkeypat
     means, tops = launch(program, [x], [out, out])
     np.testing.assert_allclose(means, x.mean(axis=axes, dtype=np.float64), rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(tops, (x - 1).max(axis=axes))
+
+
+@pytest.mark.parametrize("size", [7, 1 << 20])
+@pytest.mark.parametrize("at", [0, 1, 63, 64, 150])
+def test_a_nan_anywhere_is_the_largest_and_the_smallest_of_its_row_alone(at, size, monkeypatch):
+    monkeypatch.setattr(rowwise, "PIECE", size)
+    x = np.random.default_rng(at).standard_normal((3, 151)).astype(FLOAT)
+    x[1, at] = np.nan
+    np.testing.assert_array_equal(run(largest, x, (1,)), x.max(axis=1))
+    np.testing.assert_array_equal(run(smallest, x, (1,)), x.min(axis=1))
 
 
 @pytest.mark.skipif(config.interpret, reason="too long a sum for the Python interpreter")

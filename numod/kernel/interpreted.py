@@ -81,6 +81,9 @@ def fold_min(left, right):
     return np.minimum(left, right)
 
 
+quick_max, quick_min = fold_max, fold_min
+
+
 def checked(index, size, error):
     """See `intrinsics.checked`."""
     if 0 <= index < size:

@@ -276,8 +276,8 @@ def call_kernel(typing, address, begin, end, args, scratch):
     return types.void(*[types.int64] * 5), generate
 
 
-def _reduction(float_intrinsic, int_predicate):
-    """A binary operation that LLVM recognises as a reduction it may vectorise."""
+def _reduction(float_intrinsic, int_predicate, flags=()):
+    """A binary operation that LLVM recognises as a reduction it may vectorise. ``flags``: what a maximum or minimum may take for granted."""
 
     @intrinsic
     def combine(typing, left, right):
@@ -294,7 +294,7 @@ def _reduction(float_intrinsic, int_predicate):
                     return builder.select(wins, left, right)
                 name = f"llvm.{float_intrinsic}.f{kind.bitwidth}"
                 function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(left.type, [left.type] * 2), name)
-                return builder.call(function, [left, right])
+                return builder.call(function, [left, right], fastmath=flags)
             if float_intrinsic is None:
                 return builder.add(left, right)
             if float_intrinsic == "fmul":
@@ -312,6 +312,9 @@ fold_add = _reduction(None, None)  # left + right, in any order of summation
 fold_mul = _reduction("fmul", None)
 fold_max = _reduction("maximum", ">")  # NaN if either is NaN
 fold_min = _reduction("minimum", "<")
+# Of floats that are not NaN: one instruction, where keeping NaN and the sign of 0 takes several. Which zero comes out is left open.
+quick_max = _reduction("maximum", ">", ("nnan", "nsz"))
+quick_min = _reduction("minimum", "<", ("nnan", "nsz"))
 
 
 @inner

@@ -10,6 +10,7 @@ from .formula import RowProgram
 
 TILE = 512  # rows walked together, at most
 SUMS = ("fold_add", "fold_mul")  # folds that are kept in the wide type
+EXTREMES = {"fold_max": "quick_max", "fold_min": "quick_min"}  # of floats they ignore NaN, which are looked for beside them
 _VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
 
 
@@ -25,9 +26,10 @@ class Writer:
         per_place: tuple[str, ...],
         numbers: list[str],
         loops: str,
+        floats: bool,
     ):
         self.rows, self.types, self.out_types, self.numbers, self.loops = rows, types, out_types, numbers, loops
-        self.per_row, self.per_place = per_row, per_place
+        self.per_row, self.per_place, self.floats = per_row, per_place, floats
         self.names = list(types)
         self.lines = ["def kernel(begin, end, args, scratch):", "    words = pointer(args, int64)"]
 
@@ -84,24 +86,44 @@ class Writer:
             statement = f"element = to_value({{}}); out{kept[0]}[{at}] = element; {total} = {operation}({total}, {kind}(element))"
         return f"start_{operation}", (value, statement)
 
+    def _started(self, folds: Sequence[tuple]) -> list[tuple[ast.expr, str]]:
+        """What folds start from; returns what their loop does with each element."""
+        work = []
+        for fold in folds:
+            start, (value, statement) = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
+            self.lines.append(f"        {fold[1]}_sum = {start}")
+            if self._quick(fold):
+                self.lines.append(f"        {fold[1]}_nan = zero")
+                statement = statement if len(fold) > 4 else f"element = to_value({{}}); {fold[1]}_sum = {fold[2]}({fold[1]}_sum, element)"
+                statement = statement.replace(fold[2], EXTREMES[fold[2]])
+                statement += f"; {fold[1]}_nan = quick_max({fold[1]}_nan, zero if element == element else one)"
+            work.append((value, statement))
+        return work
+
+    def _ended(self, fold: tuple) -> str:
+        """What a fold has come to."""
+        return f"nan if {fold[1]}_nan != zero else {fold[1]}_sum" if self._quick(fold) else f"{fold[1]}_sum"
+
+    def _quick(self, fold: tuple) -> bool:
+        return self.floats and fold[2] in EXTREMES
+
     def _rows(self) -> None:
         add = self.lines.append
+        add("    a = begin // b_size")
+        add("    b = begin - a * b_size")
         add("    for i in range(begin, end):")
-        add("        a = i // b_size")
-        add("        base = (a * r1 * b_size + i - a * b_size) * r2")
+        add("        base = (a * r1 * b_size + b) * r2")
+        add("        b += 1")
+        add("        if b == b_size:")
+        add("            a, b = a + 1, 0")
         for name in self.per_row:
             add(f"        {name} = {self._read(name, 'i')}")
         for values, folds in self.rows.passes():
             for kind, name, value in values:
                 add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
-            work = []
+            self._loop(self._started(folds))
             for fold in folds:
-                start, step = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
-                add(f"        {fold[1]}_sum = {start}")
-                work.append(step)
-            self._loop(work)
-            for _, name, operation, *_ in folds:
-                add(f"        {name} = {'' if operation == 'first' else 'to_value'}({name}_sum)")
+                add(f"        {fold[1]} = {'' if fold[2] == 'first' else 'to_value'}({self._ended(fold)})")
         each = [
             (result, f"out{i}[at + k] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
         ]
@@ -119,18 +141,14 @@ class Writer:
         add("        a = i // b_size")
         add("        base = (a * r1 * b_size + i - a * b_size) * r2")
         folds = self._partials()
-        work = []
-        for fold in folds:
-            start, step = self._fold(fold, f"{fold[1]}_sum", "r1 * r2", "r * r2 + k", "at + k")
-            add(f"        {fold[1]}_sum = {start}")
-            work.append(step)
+        work = self._started(folds)
         add("        first_r = r1 * piece // pieces if r1 > 1 else 0")
         add("        last_r = r1 * (piece + 1) // pieces if r1 > 1 else 1")
         add("        first_k = r2 * piece // pieces if r1 == 1 else 0")
         add("        last_k = r2 * (piece + 1) // pieces if r1 == 1 else r2")
         self._loop(work, "first_r, last_r", "first_k, last_k")
         for fold in folds:
-            add(f"        all_{fold[1]}[number] = {fold[1]}_sum")
+            add(f"        all_{fold[1]}[number] = {self._ended(fold)}")
 
     def _joined(self) -> None:
         """The rows' values, from what the folds gave for their pieces."""

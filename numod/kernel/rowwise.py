@@ -35,7 +35,7 @@ from ..spec import Spec
 from . import half, inline, layout as layouts, source
 from .formula import Folds, RowProgram, stages_of
 from .program import Kernel, Program, Ref, Step, Word, divide
-from .row_loops import TILE, Writer
+from .row_loops import EXTREMES, SUMS, TILE, Writer
 
 CACHE = (
     1 << 19
@@ -192,13 +192,14 @@ def build(
     wide = np.dtype("float64" if dtype.kind == "f" else "int64")
     low, high = limits(dtype)
     namespace = {
-        **{name: getattr(backend, name) for name in ("inner", "pointer", "checked", "fold_add", "fold_mul", "fold_max", "fold_min")},
+        **{name: getattr(backend, name) for name in ("inner", "pointer", "checked", *SUMS, *EXTREMES, *EXTREMES.values())},
         **{f"type_{name}": source.memory_type(t) for name, t in zip(names, types, strict=True)},
         "int64": np.int64,
         "to_value": dtype.type,
         "to_wide": wide.type,
         **{f"type_out{i}": source.memory_type(t) for i, t in enumerate(out_types)},
         "float64": np.float64,
+        **({"zero": dtype.type(0), "one": dtype.type(1), "nan": dtype.type(np.nan)} if dtype.kind == "f" else {}),
         "start_fold_max": low,
         "start_fold_min": high,
         "start_fold_add": wide.type(0),
@@ -206,5 +207,5 @@ def build(
         **half.names((*types, *out_types)),
         **translated.namespace,
     }
-    writer = Writer(rows, dict(zip(names, types, strict=True)), out_types, per_row, per_place, numbers, loops)
+    writer = Writer(rows, dict(zip(names, types, strict=True)), out_types, per_row, per_place, numbers, loops, dtype.kind == "f")
     return source.execute(translated.render(writer.text()), namespace, code.__name__)
