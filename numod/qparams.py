@@ -60,6 +60,11 @@ class QParams:
         self.scale = scale
         self.zero_point = zero_point
 
+    @property
+    def fields(self) -> list[str]:
+        """The names of all that is in them."""
+        return [name for kind in reversed(type(self).__mro__) for name in vars(kind).get("__slots__", ())]
+
     def update(self, qparams: QParams) -> None:
         """Take over the parameters of another."""
         for name in self.__slots__:
@@ -68,16 +73,16 @@ class QParams:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return all(_same(getattr(self, name), getattr(other, name)) for name in _fields(self))
+        return all(_same(getattr(self, name), getattr(other, name)) for name in self.fields)
 
     def __deepcopy__(self, memo: dict) -> QParams:
         copy = object.__new__(type(self))
-        for name in _fields(self):
+        for name in self.fields:
             setattr(copy, name, getattr(self, name))  # tensors never change in place, so they can be shared
         return copy
 
     def __repr__(self) -> str:
-        return f"QParams({', '.join(f'{name}={getattr(self, name)}' for name in _fields(self))})"
+        return f"QParams({', '.join(f'{name}={getattr(self, name)}' for name in self.fields)})"
 
 
 class LSQParams(QParams):
@@ -135,10 +140,6 @@ def quantized_dtype(qparams: QParams) -> np.dtype:
     elif qparams.zero_point is not None:
         raise ValueError(f"quantized dtype: {meta.name} takes no zero point, got {qparams.zero_point}; use QuantMode.SYMMERTIC")
     return np.dtype(meta.np_dtype_str, metadata={"mgb_dtype": described})
-
-
-def _fields(qparams: QParams) -> list[str]:
-    return [name for kind in reversed(type(qparams).__mro__) for name in vars(kind).get("__slots__", ())]
 
 
 def _same(one: Any, other: Any) -> bool:

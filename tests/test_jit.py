@@ -14,6 +14,7 @@ import numod.optimizer as optim
 from numod.autodiff import GradManager
 from numod.jit import TraceError, exclude_from_trace, partial_trace, trace
 from numod.kernel import runtime
+from numod.qparams import create_qparams
 
 
 class Net(M.Module):
@@ -462,3 +463,31 @@ def test_a_profile_has_a_time_for_each_call():
     call(x)
     with pytest.raises(TraceError, match="profiling=True"):
         call.get_profile()
+
+
+def test_what_is_quantized_stays_quantized():
+    """Of a result `qparams` says what holds in that call, and arguments and weights with other ones are another call."""
+    weight = quantized([1, 2], 0.5)
+
+    @trace
+    def function(x):
+        levels = x.astype("float32")
+        out = (levels * x.qparams.scale * weight.qparams.scale).astype("int8")
+        out.qparams.update(create_qparams(dtype_meta="qint8", scale=F.max(levels) / 127))
+        return out, {"same": x}
+
+    for values, scale in (([3, 4], 2.0), ([5, 6], 2.0), ([5, 6], 3.0), ([7, 8], 2.0)):
+        x = quantized(values, scale)
+        for _ in range(2):
+            (out, rest), (expected, _) = function(x), function.__wrapped__(x)
+            assert out.numpy().tolist() == expected.numpy().tolist()
+            assert out.qparams == expected.qparams
+            assert rest["same"] is x
+    weight.qparams.scale = 2.0
+    assert function(x)[0].numpy().tolist() == [28, 32]
+
+
+def quantized(values, scale):
+    tensor = nm.Tensor(np.array(values, np.int8), dtype="int8")
+    tensor.qparams.update(create_qparams(dtype_meta="qint8", scale=scale))
+    return tensor

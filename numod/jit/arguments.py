@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
 
+from ..qparams import QParams, QuantDtypeMeta
 from ..tensor import Tensor
 
 _PLAIN = (bool, int, complex, str, bytes, type(None), np.dtype)
@@ -35,10 +37,14 @@ def describe(value: Any, tensors: list[Tensor], key: list) -> None:
     if isinstance(value, Tensor):
         tensors.append(value)
         key.append(value._spec)
+        for each in _quantization(value).values():
+            describe(each, tensors, key)
     elif isinstance(value, _PLAIN):
         key.append((type(value), value))
-    elif isinstance(value, float):
+    elif isinstance(value, (float, np.generic)):
         key.append(repr(value))  # NaN is not equal to itself
+    elif isinstance(value, (Enum, QuantDtypeMeta)):
+        key.append(value)
     elif type(value) in (list, tuple):
         key.append((type(value), len(value)))
         for each in value:
@@ -80,31 +86,57 @@ def rebuilt(value: Any, leaf: Callable[[Any], Any], kind: type = Tensor) -> Any:
     return value
 
 
+def _quantization(tensor: Tensor) -> dict[str, Any]:
+    """How a tensor is quantized; empty if it is not."""
+    qparams = tensor.__dict__.get("_qparams")
+    return {} if qparams is None or qparams.scale is None else {name: getattr(qparams, name) for name in qparams.fields}
+
+
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors of a result."""
+    """The tensors of a result, each before those that say how it is quantized."""
     found: list[Tensor] = []
-    rebuilt(value, found.append)
+    rebuilt(value, lambda tensor: found.extend([tensor, *tensors_in(_quantization(tensor))]))
     yield from found
 
 
 class Hole:
-    """Stands for a tensor in the structure of a result."""
+    """Stands for a tensor in the structure of a result. qparams: their class, and what is in them with Holes, if it is quantized."""
+
+    def __init__(self, qparams: tuple[type[QParams], dict[str, Any]] | None = None):
+        self.qparams = qparams
+
+    def filled(self, leaves: Iterator[Tensor]) -> Tensor:
+        """The next tensor, with its qparams."""
+        tensor = next(leaves)
+        if self.qparams is not None:
+            kind, fields = self.qparams
+            tensor.__dict__["_qparams"] = kind(**rebuilt(fields, lambda hole: hole.filled(leaves), Hole))
+        return tensor
 
 
 def structure_of(value: Any) -> Any:
     """A result with a Hole for each tensor."""
-    return rebuilt(value, lambda _: Hole())
+
+    def hole(tensor: Tensor) -> Hole:
+        fields = _quantization(tensor)
+        return Hole((type(tensor.qparams), structure_of(fields)) if fields else None)
+
+    return rebuilt(value, hole)
+
+
+def _plain(structure: Any) -> bool:
+    return isinstance(structure, Hole) and structure.qparams is None
 
 
 def filler(structure: Any) -> Callable[[Sequence[Any]], Any]:
     """``fill(leaves)``: the structure with these in its holes, in order."""
-    if isinstance(structure, Hole):
+    if _plain(structure):
         return lambda leaves: leaves[0]
-    if type(structure) is tuple and all(isinstance(each, Hole) for each in structure):
+    if type(structure) is tuple and all(map(_plain, structure)):
         return tuple
 
     def fill(leaves: Sequence[Any]) -> Any:
         rest = iter(leaves)
-        return rebuilt(structure, lambda _: next(rest), Hole)
+        return rebuilt(structure, lambda hole: hole.filled(rest), Hole)
 
     return fill

@@ -154,6 +154,8 @@ def _named(option: str, names: Sequence[str] | str | None, default: str, count: 
 def _plain(structure: Any) -> list:
     """The structure of a result as lists that begin with the kind of a node."""
     kind = type(structure)
+    if kind is Hole and structure.qparams is not None:
+        raise TraceError("trace.dump: a result is quantized, which a file does not say; dequantize it first")
     if kind is Hole:
         return ["tensor"]
     if kind in (list, tuple):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..autodiff import GradManager
 from ..module import Module
 from ..optimizer import LRScheduler, Optimizer
+from ..qparams import QParams
 from ..random import RNG
 from ..tensor import Tensor
 
@@ -66,7 +67,12 @@ class State:
         """Remember one object; what it leads to."""
         if isinstance(found, Tensor):
             self.tensors[id(found)], self.names[id(found)] = found, label
-        elif isinstance(found, GradManager):
+            return [(f"{label}.qparams", found.__dict__.get("_qparams"))]
+        if isinstance(found, QParams):
+            fields = found.fields
+            self._add(label, found, lambda: fields, read=lambda: [getattr(found, name) for name in fields])
+            return [(f"{label}.{name}", getattr(found, name)) for name in fields]
+        if isinstance(found, GradManager):
             self._add(label, found, lambda: ["attached tensors"], read=lambda: (len(found._attached),))
         elif isinstance(found, Optimizer):
             for number, group in enumerate(found.param_groups):
