@@ -14,8 +14,9 @@ from itertools import product
 from math import inf, prod
 from struct import pack
 
-from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, frame_step
+from .correlation import BY_ROW, LINE, SIZE, Correlation, Source, describe_source, frame_step
 from .gemm import ROWS, column_vectors
+from .host import idle, most_pieces
 from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
@@ -24,7 +25,7 @@ SERIAL = 1 << 20  # multiplications below which a step is not worth sharing betw
 CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
 GATHERING, BEGIN = 3.0, 1000  # cycles to gather a vector, and to begin with a group of an image
-FRAMES = 1 << 20  # bytes of padded images made before they are used, to find them in the second-level cache
+FRAMES = 1 << 23  # bytes of padded images made before they are used, to find them in the second-level cache
 PANEL, GATHER, SEGMENT, CHUNK = 40, 24, 24, 24  # bytes of a record: see `Places` and `WeightRows.depth`
 
 
@@ -136,16 +137,19 @@ class WeightRows:
 
     taps: None: a row has all taps of an input, then those of the next. Otherwise it has all inputs of a tap together, and this is, for each tap
           of the correlation in the order of its axes, where in a row they are.
+    flipped: without ``taps``: the taps of an input are there from the last to the first.
     """
 
     row: int
     taps: tuple[int, ...] | None = None
+    flipped: bool = False
 
     def depth(self, c: Correlation, source: Source) -> tuple[list[int], list[tuple[int, int, int]]]:
         """The source's byte offsets in the order in which a row is walked, and the walk: (bytes into the row, number of the first offset, count)."""
         tap_offsets = [source.tap_offset(c, *tap) for tap in product(*map(range, c.taps))]
         channels = [channel * source.channel for channel in range(c.inputs)]
         if self.taps is None:
+            tap_offsets = tap_offsets[::-1] if self.flipped else tap_offsets
             return [channel + tap for channel in channels for tap in tap_offsets], _cut([(0, c.inputs * len(tap_offsets))])
         walk = sorted(zip(self.taps, tap_offsets, strict=True))
         spans: list[tuple[int, int]] = []
@@ -189,15 +193,16 @@ def step_cycles(vectors: int, lanes: int) -> float:
 def _blocks(c: Correlation, panels: int, images: int, lanes: int) -> tuple[int, int]:
     """Output channels and panels of a piece of work: enough pieces, little gathered more than once, weights seldom read again."""
     tiles, depth = divide(c.outputs, ROWS), c.inputs * prod(c.taps)
-    wanted = TASKS if c.images * c.groups * c.outputs * depth * prod(c.out) >= TASKS * SERIAL else 1
+    products = images * c.groups * c.outputs * depth * panels * column_vectors(lanes, "float32") / 2  # cycles
+    shared = products * 2 * lanes >= SERIAL
     weights = c.outputs * depth * SIZE / (CACHED if c.outputs * depth * SIZE < CACHE else STREAMED)  # cycles to read them once
     best = (inf, 0, 0)
     for panel_block in range(1, min(PANELS, panels) + 1):
         panel_blocks = divide(panels, panel_block)
-        for row_blocks in range(1, min(tiles, divide(wanted, c.groups * images * panel_blocks)) + 1):
+        pieces = c.groups * images * panel_blocks
+        for row_blocks in range(1, min(tiles, divide(most_pieces() if shared else 1, pieces)) + 1):
             gathered = row_blocks * panels * depth * column_vectors(lanes, "float32") * GATHERING
-            read = panel_blocks * weights
-            few = max(0, wanted - c.groups * images * panel_blocks * row_blocks) / wanted  # threads would wait for the last one
-            cost = images * (gathered + read) + few * images * c.outputs * depth * prod(c.out) / lanes
+            moved = c.groups * images * (gathered + panel_blocks * weights)
+            cost = moved + (products + moved) * (idle(pieces * row_blocks) if shared else 0)
             best = min(best, (cost, divide(tiles, row_blocks) * ROWS, panel_block))
     return best[1:]

@@ -49,6 +49,11 @@ def _way(f: Correlation, lanes: int) -> int | None:
     return COLUMNS if conv_columns.cycles(swapped, lanes, True) < choose_tile(swapped, lanes).cycles else None
 
 
+def _by_output(f: Correlation) -> bool:
+    """Whether the weights keep the taps of an output together: all are met, and to gather them channel by channel stays within fewer pages."""
+    return f.stride == (1, 1, 1) and prod(f.taps) > 1
+
+
 def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
     """dx (N, C, *size) from dy (N, O, *out) and weight; None as for `correlation`."""
     f = correlation(x_shape, w_shape, stride, padding, dilation, groups)
@@ -70,9 +75,14 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
     weights = Ref("in", 1)
     if mode == COLUMNS:
         weights, columns = Ref("tmp", 0, at), f.inputs * prod(f.taps)
-        words: tuple[Word, ...] = (Ref("in", 1), weights, f.outputs, columns)
-        kernel = Kernel(("conv_transposed_weights", lanes), "numod.kernel.conv_layout_simd:transpose_weights")
-        made.append(Step(kernel, f.groups * divide(columns, lanes), words, max(1, 32768 // (lanes * f.outputs))))
+        if _by_output(f):
+            words: tuple[Word, ...] = (Ref("in", 1), weights, f.outputs, f.inputs, prod(f.taps))
+            kernel = Kernel(("conv_exchanged_weights", lanes), "numod.kernel.conv_layout_simd:exchange_weights")
+            made.append(Step(kernel, f.groups * f.inputs, words, max(1, 32768 // (f.outputs * prod(f.taps)))))
+        else:
+            words = (Ref("in", 1), weights, f.outputs, columns)
+            kernel = Kernel(("conv_transposed_weights", lanes), "numod.kernel.conv_layout_simd:transpose_weights")
+            made.append(Step(kernel, f.groups * divide(columns, lanes), words, max(1, 32768 // (lanes * f.outputs))))
         at += divide(f.groups * f.outputs * columns * SIZE, LINE) * LINE
     workspace = at
     for part, offset in zip(parts, offsets, strict=True):
@@ -98,6 +108,9 @@ def _part(
     first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
     back = tuple(-stride * step for stride, step in zip(strides, tap_steps, strict=True))  # from one tap of the class to the next
     if mode == COLUMNS:
+        if _by_output(f):
+            rows = conv_columns.WeightRows(f.outputs * taps, flipped=True)
+            return conv_columns.steps(c, lanes, Ref("in", 0), weights, 0, target, rows, at)
         found = (first + sum(i * step for i, step in zip(tap, back, strict=True)) for tap in product(*map(range, tap_counts)))
         rows = conv_columns.WeightRows(f.outputs * taps, tuple(f.outputs * tap for tap in found))
         return conv_columns.steps(c, lanes, Ref("in", 0), weights, 0, target, rows, at)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from numba.core import types
 
-from .gemm_simd import transposer
+from .gemm_simd import copier, transposer
 from .intrinsics import inner, load, pointer
 from .simd import Emit, Vectors, native, words
 
@@ -144,6 +144,19 @@ def transpose_weights(lanes: int) -> Callable:
                 here, to = (output * columns + column) * SIZE, (column * outputs + output) * SIZE
                 size = (min(lanes, outputs - output), min(lanes, columns - column))
                 transpose_block((source + group + here, columns * SIZE, target + group + to, outputs * SIZE, *size))
+
+    return kernel
+
+
+def exchange_weights(lanes: int) -> Callable:
+    """Weights (group, output, input, tap) -> (group, input, output, tap): the range counts (group, input)."""
+    copy_rows = copier(lanes, "float32", False)
+
+    def kernel(begin, end, args, scratch):
+        source, target, outputs, inputs, taps = words(args, 0, 5)
+        for index in range(begin, end):
+            here = source + (index // inputs * outputs * inputs + index % inputs) * taps * SIZE
+            copy_rows((here, inputs * taps * SIZE, target + index * outputs * taps * SIZE, taps * SIZE, outputs, taps))
 
     return kernel
 

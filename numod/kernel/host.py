@@ -1,4 +1,4 @@
-"""What kernels must know of the machine they run on: the width of its vectors and how many registers hold them."""
+"""What kernels must know of the machine they run on: the width of its vectors, how many registers hold them, and its threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import functools
 import platform
 
 import llvmlite.binding as llvm
+
+from .. import config
 
 
 @functools.cache
@@ -35,3 +37,14 @@ def converts_halves() -> bool:
 def lanes_of(size: int) -> int:
     """How many values of ``size`` bytes make a vector."""
     return vector_bytes() // size
+
+
+def idle(pieces: int) -> float:
+    """What part of their time threads wait for the last of them, if they share so many equal pieces; pieces of no work are never equal quite."""
+    threads = config.num_threads
+    return 0.0 if threads == 1 else -(-pieces // threads) * threads / pieces - 1 + 0.1 * threads / pieces
+
+
+def most_pieces() -> int:
+    """More than so many need not be considered."""
+    return 1 if config.num_threads == 1 else 4 * config.num_threads
