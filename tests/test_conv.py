@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from guarded import outcome
 
+from numod import config
 from numod.kernel import conv, conv_columns, conv_data, conv_weight, conv_weight_columns
 from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS
 from numod.kernel.host import vector_bytes
@@ -77,6 +78,7 @@ def test_random_geometries(op, lanes, monkeypatch):
     while done < 60:
         for module, name, few in SMALL:
             monkeypatch.setattr(module, name, int(random.choice((LIMITS[module, name], few))))
+        monkeypatch.setattr(config, "num_threads", int(random.choice((1, 2, 5))))
         x_shape, w_shape, attrs = geometry(random)
         choices = {**attrs, "lanes": lanes, "mode": int(random.choice((BY_ROW, BY_IMAGE, COLUMNS)))}
         if op == "conv":
@@ -110,3 +112,18 @@ def test_what_is_left_to_the_generic_form():
         assert conv.forward(x_shape, w_shape, False, **attrs) is None
         assert conv_data.data_gradient(x_shape, w_shape, **attrs) is None
         assert conv_weight.weight_gradient(x_shape, w_shape, **attrs) is None
+
+
+@pytest.mark.parametrize("op", ["conv", "conv_data_gradient"])
+def test_plans_for_other_threads_agree_in_every_bit(op, monkeypatch):
+    random = np.random.default_rng(0)
+    x_shape, w_shape, same = (8, 32, 13, 13), (32, 32, 3, 3), {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    inputs = [random.standard_normal(shape).astype("float32") for shape in (x_shape, w_shape)]  # dy has the shape of x
+    made, plans = set(), set()
+    for count in (1, 2, 7):
+        monkeypatch.setattr(config, "num_threads", count)
+        program = PLANNERS[op](x_shape, w_shape, *((False,) if op == "conv" else ()), mode=COLUMNS, **same)
+        plans.add(program.steps[-1].n)
+        made.update(outcome(program, inputs, random))
+    assert len(plans) > 1
+    assert len(made) == 1

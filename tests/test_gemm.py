@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from guarded import outcome
 
+from numod import config
 from numod.kernel import executor, gemm, layout, memory
 from numod.kernel.host import vector_bytes
 from numod.spec import Spec
@@ -11,7 +12,17 @@ from numod.tensor import Tensor
 
 BYTES = [width for width in (64, 32, 16) if width <= vector_bytes()]
 SIDES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 50, 64, 70, 290)
-FEW = {"PACK_WORK": 1000, "PACK_ROWS": 6, "LONG_ROW": 64, "SHALLOW": 5, "DEPTH": 11, "BLOCK_ROWS": 20, "TASK_WORK": 1000, "RESIDENT": 100}
+FEW = {
+    "PACK_WORK": 1000,
+    "PACK_ROWS": 6,
+    "LONG_ROW": 64,
+    "SHALLOW": 5,
+    "DEPTH": 11,
+    "BLOCK_ROWS": 20,
+    "TASK_WORK": 1000,
+    "RESIDENT": 100,
+    "SETS": 1,
+}
 LIMITS = {name: getattr(gemm, name) for name in FEW}
 TOLERANCE = {"float32": 2.0**-24, "float64": 2.0**-53}
 
@@ -55,6 +66,7 @@ def test_random_products(real, width, monkeypatch):
         # Small products meet what is there for large ones: B in panels, copies of A, a depth that is cut, blocks of C.
         for name, few in FEW.items():
             monkeypatch.setattr(gemm, name, int(random.choice((LIMITS[name], few))))
+        monkeypatch.setattr(config, "num_threads", int(random.choice((1, 2, 5))))
         m, n, k = (int(side) for side in random.choice(SIDES, 3))
         batch, shared = int(random.choice((1, 1, 2, 5))), str(random.choice(("", "a", "b")))
         transpose_a, transpose_b, bias = (bool(flag) for flag in random.integers(0, 2, 3))
@@ -66,6 +78,20 @@ def test_large_products(transposed):
     random = np.random.default_rng(0)
     for m, n, k in ((300, 300, 390), (20, 700, 1000)):
         product(random, m, n, k, transpose_a=transposed, transpose_b=transposed, bias=True)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_plans_for_other_threads_agree_in_every_bit(transposed, monkeypatch):
+    random = np.random.default_rng(0)
+    a, b = (random.standard_normal(size).astype("float32") for size in (200 * 500, 500 * 300))
+    made, plans = set(), set()
+    for count in (1, 2, 7):
+        monkeypatch.setattr(config, "num_threads", count)
+        program = gemm.program(200, 300, 500, matrices(200, 500, transposed), matrices(500, 300))
+        plans.add(program.steps[-1].n)
+        made.update(outcome(program, [a, b], random))
+    assert len(plans) == 3
+    assert len(made) == 1
 
 
 def test_rows_keep_apart():

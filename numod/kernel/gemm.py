@@ -15,14 +15,15 @@ from typing import NamedTuple
 
 from ..spec import Spec
 from . import axes
-from .host import lanes_of, registers
+from .host import idle, lanes_of, most_pieces, registers
 from .program import Kernel, Program, Ref, Step, Word, divide
 
 ROWS = 6  # of a register tile
 DEPTH = 384  # of a chunk: a panel of B stays in the second-level cache, beside a block's part of A
 BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
-TASKS = 16  # aim for at least this many blocks, so that threads end together ...
-TASK_WORK = 1 << 20  # ... but not for blocks of fewer multiplications than this (some 15 us)
+TASK_WORK = 1 << 20  # no blocks of fewer multiplications than this (some 15 us) for the sake of threads
+AGAIN = 0.3  # cycles to read a value again for another block
+SETS = 8192  # bytes: rows of A that lie such a distance or its multiples apart push each other out of the caches
 RESIDENT = 1 << 15  # values of B that stay in a cache: C, if it is larger, is written in the order of its rows
 MOVE = 8  # multiplications take as long as moving a value to or from memory
 TRANSPOSE = 4  # times what reading a value of B costs: transposing a value of A
@@ -49,20 +50,17 @@ def _work(m: int, n: int, k: int) -> int:
     return max(m * n * k, MOVE * max(m * k, k * n, m * n))
 
 
-def _tasks(work: int) -> int:
-    """Into how many pieces to cut it."""
-    return max(1, min(TASKS, work // TASK_WORK))
-
-
-def _blocks(batch: int, m: int, n: int, k: int, panel: int, again: int) -> tuple[int, int]:
-    """Rows and columns of a block: enough blocks, and as little as possible read again for each of them; ``again``: what A costs then, B costs 1."""
-    wanted = divide(_tasks(batch * _work(m, n, k)), batch)
+def _blocks(batch: int, m: int, n: int, k: int, lanes: int, panel: int, again: int) -> tuple[int, int]:
+    """Rows and columns of a block: little is read again for each, and threads seldom wait. ``again``: what A costs then, if B costs 1."""
+    most = max(1, min(most_pieces(), batch * _work(m, n, k) // TASK_WORK))
     tiles, panels, fewest = divide(m, ROWS), divide(n, panel), divide(m, BLOCK_ROWS)
-    best = (inf, inf, 0, 0)
-    for rows in range(fewest, max(fewest, min(tiles, wanted)) + 1):
-        columns = min(panels, divide(wanted, rows))
-        best = min(best, (max(0, wanted - rows * columns), rows * n + again * columns * m, rows, columns))
-    _, _, rows, columns = best
+    best = (inf, 0, 0)
+    for rows in range(fewest, max(fewest, min(tiles, divide(most, batch))) + 1):
+        for columns in range(1, max(1, min(panels, divide(most, batch * rows))) + 1):
+            read = AGAIN * (rows * n + again * columns * m)
+            waited = idle(batch * rows * columns) if most > 1 else 0.0
+            best = min(best, (read + waited * m * n / (2 * lanes), rows, columns))
+    _, rows, columns = best
     return divide(m, tiles) * divide(tiles, rows), n if columns == 1 else divide(panels, columns) * panel
 
 
@@ -154,11 +152,11 @@ def program(
     if k * n <= RESIDENT < m * n:
         row_block, column_block = 4 * ROWS, n
     else:
-        row_block, column_block = _blocks(count, m, n, k, panel, 1 if a.column == 1 else TRANSPOSE)
+        row_block, column_block = _blocks(count, m, n, k, lanes, panel, 1 if a.column == 1 else TRANSPOSE)
     deepest = SHALLOW if b_source is b_ref and b.row * size >= LONG_ROW else DEPTH
     depth = divide(k, divide(k, deepest))
     pack_row = scratch = 0
-    if large and min(column_block, n) > (4 if a.column == 1 else 1) * panel:
+    if large and min(column_block, n) > panel and (a.column != 1 or a.row * size % SETS == 0):
         pack_row = (divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
         scratch = row_block * pack_row
     words = (
@@ -181,7 +179,7 @@ def program(
 def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref, b_ref: Ref, bias: bool, real: str, lanes: int) -> Program:
     """The product of few rows m with matrices whose columns are contiguous."""
     size, columns, count = SIZES[real], dot_columns(lanes, real), batch[0] * batch[1]
-    blocks = divide(_tasks(count * _work(m, n, k)), count)
+    blocks = divide(max(1, min(most_pieces(), count * _work(m, n, k) // TASK_WORK)), count)
     column_block = divide(divide(n, blocks), columns) * columns
     start = Ref("in", 2) if bias else bytes(columns * size)
     strides = (a.row, *a.batch, b.column, *b.batch)

@@ -40,7 +40,10 @@ def lanes_of(size: int) -> int:
 
 
 def idle(pieces: int) -> float:
-    """What part of their time threads wait for the last of them, if they share so many equal pieces; pieces of no work are never equal quite."""
+    """How long threads wait for the last of them when they share so many equal pieces, over the time they work.
+
+    A tenth of a piece is added, since pieces never take quite the same time.
+    """
     threads = config.num_threads
     return 0.0 if threads == 1 else -(-pieces // threads) * threads / pieces - 1 + 0.1 * threads / pieces
 
