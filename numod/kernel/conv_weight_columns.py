@@ -15,7 +15,8 @@ from struct import pack
 
 from .conv_columns import SERIAL, step_cycles
 from .correlation import BY_ROW, LINE, SIZE, TASKS, Correlation, Source, describe_source, frame_step
-from .gemm import ROWS, column_vectors
+from .gemm import AGAIN, ROWS, column_vectors
+from .host import idle, most_pieces
 from .program import Kernel, Program, Ref, Step, Word, divide
 
 PLACES = 512  # of a chunk: its part of a panel (128 KiB) stays in the second-level cache
@@ -57,6 +58,14 @@ def cycles(c: Correlation, lanes: int) -> float:
     return c.groups * (products + transposed + framed)
 
 
+def _row_block(row_tiles: int, pieces: int, lanes: int) -> int:
+    """Rows of a piece of work: panels are seldom read again, and threads seldom wait. Sums do not depend on it."""
+    most = min(row_tiles, divide(most_pieces(), pieces))
+    again = AGAIN * 2 * lanes / (row_tiles * ROWS)  # what a panel takes to be read once more, over all multiply-adds with it
+    blocks = min(range(1, most + 1), key=lambda count: count * again + idle(pieces * count))
+    return divide(row_tiles, blocks) * ROWS
+
+
 def program(c: Correlation, lanes: int) -> Program:
     """dw from dy and x, in this order."""
     source = describe_source(c, BY_ROW, lanes)
@@ -68,8 +77,7 @@ def program(c: Correlation, lanes: int) -> Program:
     at_once = divide(c.images, divide(c.images, at_once))
     table, chunks = _chunks(c, source, at_once)
     parts = max(1, min(chunks, TASKS // (2 * c.groups * panels * row_tiles)))
-    row_blocks = max(1, min(row_tiles, divide(TASKS, parts * c.groups * panels)))
-    row_block = divide(row_tiles, row_blocks) * ROWS
+    row_block = _row_block(row_tiles, parts * c.groups * panels, lanes)
     sums_row = panels * width * SIZE
     part_bytes = divide(c.groups * columns * sums_row, LINE) * LINE
     panels_at = parts * part_bytes
