@@ -14,6 +14,8 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Let kernels use this many threads from now on. Results do not depend on it.
 
+    Products and convolutions are cut into pieces for the number of threads when their shapes are first met, and keep them: set it before.
+
     >>> set_num_threads(get_num_threads())
     """
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= runtime.MAX_WORKERS + 1:

@@ -31,7 +31,7 @@ from .program import Kernel, Program, Ref, Step, divide
 
 SERIAL = 1 << 21  # multiplications below which a step is not worth sharing between threads
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
-CACHE = 5 << 18  # bytes of the second-level cache
+CACHE, FAR = 5 << 18, 1 << 23  # bytes of the second-level cache; images of more come from memory
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
 TAP_CYCLES, TILE_CYCLES, FRAME_ROW = 8, 25, 15  # that it takes to go to the next tap, to begin and end a tile, and to pad a row
 CHUNK = 48  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output vector and their number, its outputs (from, to)
@@ -69,8 +69,10 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
         vectors = c.out[0] * c.out[1] * divide(c.out[2], lanes)
         passes = 1.25 * c.images * c.groups * c.inputs * prod(c.taps)  # rows end in the middle of vectors and of cache lines
         framed = FRAME_ROW * c.images * c.groups * c.inputs * c.frame[0] * c.frame[1] if c.frame != c.size else 0
+        values = c.images * c.groups * c.inputs * prod(c.size)
+        waited = 0.3 * values if values * SIZE > FAR else 0  # many short reads from memory are not foreseen
         for rows, places, cycles in _tiles(c, lanes, vectors):
-            found.append(Tile(BY_ROW, lanes, rows, places, passes * cycles + packed + framed))
+            found.append(Tile(BY_ROW, lanes, rows, places, passes * cycles + packed + framed + waited))
     if mode != BY_ROW:
         blocks = divide(c.images, lanes)
         seen = prod(sum(last - first for first, last in axis) / len(axis) for axis in _taps_seen(c, BY_IMAGE))
