@@ -48,3 +48,16 @@ def test_a_loop_uses_whole_registers(monkeypatch):
 
     compiler.emit("twice", build, "void(int64,int64,int64,int64)", "twice", loader.target_machine(jit=False))
     assert "<16 x float>" in seen[0]
+
+
+@pytest.mark.parametrize("wanted", [None, 4, 8, 16, 3, 32])
+def test_the_width_of_vectors_can_be_set(wanted, monkeypatch):
+    monkeypatch.setattr(config, "vector_width", wanted)
+    widest = host._widest()
+    if wanted is None:
+        assert host.vector_bytes.__wrapped__() == widest
+    elif wanted in (4, 8, 16) and 4 * wanted <= widest:
+        assert host.vector_bytes.__wrapped__() == 4 * wanted
+    else:
+        with pytest.raises(ValueError, match=f"NUMOD_VECTOR_WIDTH: .* got {wanted}"):
+            host.vector_bytes.__wrapped__()

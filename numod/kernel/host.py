@@ -12,6 +12,14 @@ from .. import config
 
 @functools.cache
 def vector_bytes() -> int:
+    """Bytes of a vector of the hand-shaped kernels: as many as ``NUMOD_VECTOR_WIDTH`` asks for, or else as the processor has."""
+    widest, wanted = _widest(), config.vector_width
+    if wanted is not None and 4 * wanted not in (size for size in (16, 32, 64) if size <= widest):
+        raise ValueError(f"NUMOD_VECTOR_WIDTH: expected 4, 8 or 16, at most the {widest // 4} that this processor has, got {wanted}")
+    return 4 * wanted if wanted else widest
+
+
+def _widest() -> int:
     """Bytes of the widest vector with fused multiply-add: 64 (AVX-512), 32 (AVX2) or 16 (NEON, or anything else)."""
     features = llvm.get_host_cpu_features()
     if features.get("avx512f") and features.get("avx512vl"):
