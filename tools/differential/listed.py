@@ -201,6 +201,12 @@ LISTED = [
     ("*.deformable*", "MegEngine?raises", of("float16"), "dtypes are promoted as in all convolutions"),
     ("*.matmul *matmul__", "MegEngine?raises", None, "batches broadcast"),
     ("*.dropout *.Dropout *.QuantStub *.DequantStub", "gradient", None, "what is left as it is has a gradient"),
+    (
+        "*.multi_head_attention",
+        "MegEngine?raises",
+        None,
+        "dtypes are promoted; MegEngine refuses them in this call, and often the call after it",
+    ),
     ("*.multi_head_attention *.MultiHeadAttention", "gradient", None, "attention has gradients through its weights"),
     ("*.Conv1d *.MultiHeadAttention", "repr", None, "Conv1d and MultiHeadAttention have a repr"),
     ("module.Conv*Bn*", "result gradient", padded, "rounding: what is divided by the variance of a channel that varies by rounding only"),
