@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 IMPORTS = {"numod": "numod", "torch": "torch", "jax": "jax.numpy", "megengine": "megengine"}
 DISTRIBUTIONS = {
-    "numod": "numod numba llvmlite numpy ml_dtypes platformdirs safetensors tqdm opt_einsum",
+    "numod": "numod numba llvmlite numpy ml_dtypes platformdirs safetensors tqdm",
     "torch": "torch numpy",
     "jax": "jax jaxlib numpy scipy ml_dtypes opt_einsum",
     "megengine": "megengine numpy",

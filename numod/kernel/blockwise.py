@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from . import source
 from .executor import MAX_WORDS
+from .joined import room
 from .program import Kernel, Ref, Step, Word, aligned, divide
 
 BLOCK = 1 << 15  # bytes that the steps of a block read and write, about
@@ -35,7 +36,7 @@ def step(members: Sequence[Step], inside: Collection[Ref]) -> Step | None:
     scratch = 0
     for ref in inside:
         offsets[ref] = scratch
-        scratch += aligned(block * spans[ref] + 64)  # vector code may read a vector more
+        scratch += room(block * spans[ref])
     words: list[Word] = [len(members), block, scratch]
     for each, scale in zip(members, scales, strict=True):
         words += [each.kernel, scale, len(each.words)]

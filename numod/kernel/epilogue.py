@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .executor import MAX_WORDS
+from .joined import room
 from .program import Program, Ref, aligned, moved
-
-SLACK = 64  # readable bytes behind a value
 
 
 def program(first: Program, loop: Program, places: Sequence[int], keep: bool) -> Program | None:
@@ -30,7 +29,7 @@ def program(first: Program, loop: Program, places: Sequence[int], keep: bool) ->
     result, workspace = Ref("out"), first.workspace
     if not keep:
         result = Ref("tmp", 0, aligned(first.workspace))
-        workspace = result.offset + first.outs[0] + SLACK
+        workspace = result.offset + room(first.outs[0])
 
     others = [i for i in range(loop.n_in) if i not in places]
     number = {i: first.n_in + at for at, i in enumerate(others)}

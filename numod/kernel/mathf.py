@@ -18,24 +18,8 @@ SHIFT = float32(12582912.0)  # 1.5 * 2**23: added, it rounds to the nearest inte
 INF, NAN = float32(math.inf), float32(math.nan)
 
 
-def exp(x):
-    """e**x, within 2 ulp; 0 below -104, inf above 88.73."""
-    x = float32(x)
-    z = float32(-104.0) if x < float32(-104.0) else x  # NaN stays, here and below
-    z = float32(89.0) if z > float32(89.0) else z
-    shifted = fma(z, LOG2E, SHIFT)
-    n = shifted - SHIFT
-    r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, z))
-    p = fma(float32(1.9875691500e-4), r, float32(1.3981999507e-3))
-    p = fma(p, r, float32(8.3334519073e-3))
-    p = fma(p, r, float32(4.1665795894e-2))
-    p = fma(p, r, float32(1.6666665459e-1))
-    p = fma(p, r, float32(5.0000001201e-1))
-    return times_power_of_two(fma(p, r * r, r) + float32(1.0), shifted)
-
-
-def _normal_exp(x):
-    """`exp`, as exact, of x in [-87, 88], where no result is subnormal."""
+def _exp_parts(x):
+    """(m, n + SHIFT) with ``e**x = m * 2**n`` and m in [0.7, 1.5]; what it rounds is part of the bound of `exp`."""
     shifted = fma(x, LOG2E, SHIFT)
     n = shifted - SHIFT
     r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
@@ -44,7 +28,22 @@ def _normal_exp(x):
     p = fma(p, r, float32(4.1665795894e-2))
     p = fma(p, r, float32(1.6666665459e-1))
     p = fma(p, r, float32(5.0000001201e-1))
-    return (fma(p, r * r, r) + float32(1.0)) * power_of_two(shifted)
+    return fma(p, r * r, r) + float32(1.0), shifted
+
+
+def exp(x):
+    """e**x, within 2 ulp; 0 below -104, inf above 88.73."""
+    x = float32(x)
+    z = float32(-104.0) if x < float32(-104.0) else x  # NaN stays, here and below
+    z = float32(89.0) if z > float32(89.0) else z
+    m, shifted = _exp_parts(z)
+    return times_power_of_two(m, shifted)
+
+
+def _normal_exp(x):
+    """`exp`, as exact, of x in [-87, 88], where no result is subnormal."""
+    m, shifted = _exp_parts(x)
+    return m * power_of_two(shifted)
 
 
 def log(x):
