@@ -8,7 +8,10 @@ import pytest
 import numod as nm
 import numod.functional as F
 import numod.module as M
+from numod import Tensor
 from numod.autodiff import GradManager
+from numod.op import TABLE
+from numod.testing.layouts import over
 
 
 def array(*shape, seed=0):
@@ -159,3 +162,21 @@ REFUSED = [
 def test_what_does_not_fit_is_refused(make, error, message):
     with pytest.raises(error, match=re.escape(message)):
         make()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 33])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_weights_of_lstms_may_lie_transposed(size, reverse):
+    random = np.random.default_rng(0)
+    sums, weight, h, c, dh, dc = (
+        random.standard_normal(shape).astype(np.float32)
+        for shape in ((3, 5, 4 * size), (4 * size, size), (5, size), (5, size), (3, 5, size), (3, 5, size))
+    )
+    memory = np.ascontiguousarray(weight.T)
+    results = []
+    for each in (Tensor(weight), over(memory, memory.T)):
+        made = TABLE["lstm"](Tensor(sums), each, Tensor(h), Tensor(c), reverse=reverse)
+        back = TABLE["lstm_gradient"](Tensor(dh), Tensor(dc), made[2], made[1], each, Tensor(c), reverse=reverse)
+        results.append([x.numpy() for x in (*made, *back)])
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)

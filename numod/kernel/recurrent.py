@@ -46,7 +46,7 @@ def lstm(sums: Spec, weight: Spec, outs: tuple[Spec, ...], reverse: bool) -> Pro
         made += _multiply(product, bool(made), h, Ref("in", 1), Ref("out", 2, mine))
         made.append(_cells("forward", sums.dtype, count, size, (Ref("in", 0, mine), Ref("out", 2, mine), c, new_c, new_h)))
         h, c = new_h, new_c
-    return Program(tuple(out.nbytes for out in outs), 4, tuple(made), product.workspace)
+    return Program(tuple(out.nbytes for out in outs), 4, tuple(made), product.workspace, (1,) if 1 in product.strided else ())
 
 
 def lstm_gradient(dh: Spec, dc: Spec, weight: Spec, outs: tuple[Spec, ...], reverse: bool) -> Program | None:
@@ -66,7 +66,7 @@ def lstm_gradient(dh: Spec, dc: Spec, weight: Spec, outs: tuple[Spec, ...], reve
         more = (*(spec.strides[1] for spec in given), int(number == 0))
         made.append(_cells("back", weight.dtype, count, size, addresses, more))
         made += _multiply(product, number > 0, Ref("out", 0, mine), Ref("in", 4), Ref("out", 1))
-    strided = tuple(i for i, spec in enumerate((dh, dc)) if given[i] is spec)
+    strided = (*(i for i, spec in enumerate((dh, dc)) if given[i] is spec), *((4,) if 1 in product.strided else ()))
     return Program(tuple(out.nbytes for out in outs), 6, tuple(made), product.workspace, strided)
 
 
