@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from numod import tape
+
 HERE = Path(__file__).parent / "megengine"
 sys.path.insert(0, str(HERE))
 oracle = importlib.import_module("oracle")
@@ -28,6 +30,14 @@ def missing(case):
     owners = {"F", "M", "optim", "random", "init", "mge"}
     absent = {f"{n.value.id}.{n.attr}" for n in names if n.value.id in owners and not hasattr(oracle.lookup("numod", n.value.id), n.attr)}
     return absent | ({"float16"} if "float16" in case.given and not FLOAT16 else set())
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """What a case leaves open must not record the tests after it."""
+    yield
+    while tape.current().managers:
+        tape.current().close()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
