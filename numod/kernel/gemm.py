@@ -21,15 +21,17 @@ from .program import Kernel, Program, Ref, Step, Word, divide
 ROWS = 6  # of a register tile
 DEPTH = 384  # of a chunk: a panel of B stays in the second-level cache, beside a block's part of A
 BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
-TASK_WORK = 1 << 20  # no blocks of fewer multiplications than this (some 15 us) for the sake of threads
+TASK_WORK = 1 << 18  # no blocks of fewer multiplications than this (some 4 us) for the sake of threads
 AGAIN = 0.3  # cycles to read a value again for another block
 SETS = 8192  # bytes: rows of A that lie such a distance or its multiples apart push each other out of the caches
 RESIDENT = 1 << 15  # values of B that stay in a cache: C, if it is larger, is written in the order of its rows
-MOVE = 8  # multiplications take as long as moving a value to or from memory
+MOVE = 2  # multiplications take as long as moving a value to or from memory
 TRANSPOSE = 4  # times what reading a value of B costs: transposing a value of A
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # repacking B pays from about 160^3 ...
+PACK_GRAIN = 16384  # values of B worth repacking on another thread
+PACKED = 4  # times that work for a block where B is repacked: a thread reads slowly what another has just written
 PACK_ROWS = 128  # ... and for more rows of C than this
 LONG_ROW, SHALLOW = 4096, 64  # rows of B this long lie on pages of their own: where they are read in place, so many at a time
 SIZES = {"float32": 4, "float64": 8}
@@ -50,15 +52,19 @@ def _work(m: int, n: int, k: int) -> int:
     return max(m * n * k, MOVE * max(m * k, k * n, m * n))
 
 
-def _blocks(batch: int, m: int, n: int, k: int, lanes: int, panel: int, again: int) -> tuple[int, int]:
-    """Rows and columns of a block: little is read again for each, and threads seldom wait. ``again``: what A costs then, if B costs 1."""
-    most = max(1, min(most_pieces(), batch * _work(m, n, k) // TASK_WORK))
+def _blocks(batch: int, m: int, n: int, k: int, lanes: int, panel: int, again: int, task: int) -> tuple[int, int]:
+    """Rows and columns of a block: little is read again for each, and threads seldom wait.
+
+    again: what A costs then, if B costs 1. task: no blocks of less work for the sake of threads.
+    """
+    most = max(1, min(most_pieces(), batch * _work(m, n, k) // task))
     tiles, panels, fewest = divide(m, ROWS), divide(n, panel), divide(m, BLOCK_ROWS)
     best = (inf, 0, 0)
     for rows in range(fewest, max(fewest, min(tiles, divide(most, batch))) + 1):
         for columns in range(1, max(1, min(panels, divide(most, batch * rows))) + 1):
             read = AGAIN * (rows * n + again * columns * m)
-            waited = idle(batch * rows * columns) if most > 1 else 0.0
+            largest = min(m, divide(tiles, rows) * divide(m, tiles)) * min(n, divide(panels, columns) * panel)
+            waited = idle(batch * rows * columns, largest * rows * columns / (m * n)) if most > 1 else 0.0
             best = min(best, (read + waited * m * n / (2 * lanes), rows, columns))
     _, rows, columns = best
     return divide(m, tiles) * divide(tiles, rows), n if columns == 1 else divide(panels, columns) * panel
@@ -144,7 +150,7 @@ def program(
             b.batch[0] * size,
             b.batch[1] * size,
         )
-        grain = max(1, 65536 // (panel * k))
+        grain = max(1, PACK_GRAIN // (panel * k))
         steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), outer * inner * panels, words, grain))
         b_source = Ref("tmp")
         b_words = (panel * size, panel * k * size, *((inner * matrix, matrix) if any(b.batch) else (0, 0)))
@@ -152,7 +158,8 @@ def program(
     if k * n <= RESIDENT < m * n:
         row_block, column_block = 4 * ROWS, n
     else:
-        row_block, column_block = _blocks(count, m, n, k, lanes, panel, 1 if a.column == 1 else TRANSPOSE)
+        task = TASK_WORK if b_source is b_ref else PACKED * TASK_WORK
+        row_block, column_block = _blocks(count, m, n, k, lanes, panel, 1 if a.column == 1 else TRANSPOSE, task)
     deepest = SHALLOW if b_source is b_ref and b.row * size >= LONG_ROW else DEPTH
     depth = divide(k, divide(k, deepest))
     pack_row = scratch = 0

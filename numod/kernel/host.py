@@ -47,13 +47,16 @@ def lanes_of(size: int) -> int:
     return vector_bytes() // size
 
 
-def idle(pieces: int) -> float:
-    """How long threads wait for the last of them when they share so many equal pieces, over the time they work.
+def idle(pieces: int, largest: float = 1.0) -> float:
+    """How long threads wait for the last of them when they share so many pieces, over the time they work.
 
-    A tenth of a piece is added, since pieces never take quite the same time.
+    largest: over the mean, the size of the largest piece, which counts where no thread takes two. A tenth of a piece is added, since pieces never
+    take quite the same time.
     """
     threads = config.num_threads
-    return 0.0 if threads == 1 else -(-pieces // threads) * threads / pieces - 1 + 0.1 * threads / pieces
+    if threads == 1:
+        return 0.0
+    return -(-pieces // threads) * threads / pieces * (largest if pieces <= threads else 1) - 1 + 0.1 * threads / pieces
 
 
 def most_pieces() -> int:
