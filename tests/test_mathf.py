@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from launching import each
 
-from numod import config
+from numod import Tensor, config, functional
 
 pytestmark = pytest.mark.skipif(config.interpret, reason="interpreted kernels use NumPy's functions")
 
@@ -60,6 +60,22 @@ def test_special_values(name):
 def test_odd_functions_are_odd_exactly(name):
     x = np.abs(EVERY[np.isfinite(EVERY)])
     np.testing.assert_array_equal(compute(name, -x), -compute(name, x))
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt"])
+def test_short_ways_give_the_same_values(name):
+    """Blocks of values that are nothing special take a way of their own; a special value among them makes a block take the way of all others."""
+    mathf = pytest.importorskip("numod.kernel.mathf")
+    plain, function = mathf.PLAIN[name], getattr(functional, name)
+    x = np.arange(0x3F000000, 0x40000000, 37, dtype=np.uint32).view(np.float32)  # two binades: all mantissas, exponents even and odd
+    x = np.concatenate([EVERY, x, -x])
+    place = (x.view(np.uint32) & np.uint32(plain.mask)) - np.uint32(plain.lowest)
+    x = np.concatenate([x[place < plain.count], x[place >= plain.count]])
+    with np.errstate(all="ignore"):
+        want = np.sqrt(x) if name == "sqrt" else compute(name, x)
+    np.testing.assert_array_equal(function(Tensor(x)).numpy(), want)
+    mixed = np.random.default_rng(0).permutation(len(x))
+    np.testing.assert_array_equal(function(Tensor(x[mixed])).numpy(), want[mixed])
 
 
 def test_every_function_is_tested():

@@ -15,6 +15,7 @@ from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 
 from ..errors import CompileError
+from .host import root_steps
 
 # Loops take as many elements at a time as fit into a register of their narrowest numbers, so that float32 whose sums are float64 fill whole ones.
 llvm.set_option("numod", "-vectorizer-maximize-bandwidth")
@@ -92,8 +93,9 @@ def _widen(library: CPUCodeLibrary) -> None:
 
 
 def _wide(text: str) -> str:
-    """Ask for the widest vectors in every function."""
-    return re.sub(r"^(define .*) \{$", r'\1 "prefer-vector-width"="512" {', text, flags=re.MULTILINE)
+    """Ask for the widest vectors in every function, and for guesses of square roots where they may be inexact."""
+    attributes = f'"prefer-vector-width"="512" "reciprocal-estimates"="vec-sqrtf:{root_steps()}"'
+    return re.sub(r"^(define .*) \{$", rf"\1 {attributes} {{", text, flags=re.MULTILINE)
 
 
 def _hide_all(text: str) -> str:

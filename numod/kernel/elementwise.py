@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..spec import Spec, c_strides
-from . import copying, half, source
+from . import copying, half, plain, source
 from .axes import broadcast_strides, collapse
 from .program import Kernel, Program, Ref, Step, aligned
 
@@ -115,6 +115,10 @@ def in_order(spec: Spec, output: Spec) -> bool:
 
 def build(chain: Chain, types: tuple[str, ...], kinds: str) -> Callable:
     """The flat kernel of the CPU."""
+    if len(chain.stages) == 1 and kinds == "c" and set(types) == {"float32"} and not chain.over:
+        kernel = plain.build(chain.stages[0].code)
+        if kernel is not None:
+            return kernel
     backend, outputs = source.backend(), len(chain.writes)
     parts = [source.Translated(stage.code, stage.dtype, "scalar") for stage in chain.stages]
     scalars = parts[0] if len(parts) == 1 else source.merged(parts)

@@ -113,23 +113,37 @@ def copysign(typing, value, sign):
 
 
 @intrinsic
-def exponent(typing, value):
-    """The e for which a positive normal float32 is m * 2**e with m in [0.5, 1)."""
+def raised(typing, value, shifted):
+    """float32 ``value * 2**n`` for ``shifted = n + 1.5 * 2**23``, where value and result are positive and normal."""
 
     def generate(context, builder, signature, args):
-        bits = builder.lshr(builder.bitcast(args[0], I32), ir.Constant(I32, 23))
-        return builder.sitofp(builder.sub(bits, ir.Constant(I32, 126)), F32)
+        value, shifted = (builder.bitcast(arg, I32) for arg in args)
+        return builder.bitcast(builder.add(value, builder.shl(shifted, ir.Constant(I32, 23))), F32)
 
-    return types.float32(types.float32), generate
+    return types.float32(types.float32, types.float32), generate
 
 
 @intrinsic
-def mantissa(typing, value):
-    """The m in [0.5, 1) for which a positive normal float32 is m * 2**e."""
+def mantissa_and_exponent(typing, value):
+    """The m in [sqrt(0.5), sqrt(2)) and the e for which a positive normal float32 is ``m * 2**e``, as float32."""
 
     def generate(context, builder, signature, args):
-        bits = builder.and_(builder.bitcast(args[0], I32), ir.Constant(I32, 0x007FFFFF))
-        return builder.bitcast(builder.or_(bits, ir.Constant(I32, 0x3F000000)), F32)
+        bits = builder.bitcast(args[0], I32)
+        above = builder.sub(bits, ir.Constant(I32, 0x3F3504F3))
+        mantissa = builder.bitcast(builder.sub(bits, builder.and_(above, ir.Constant(I32, -1 << 23))), F32)
+        exponent = builder.sitofp(builder.ashr(above, ir.Constant(I32, 23)), F32)
+        return context.make_tuple(builder, signature.return_type, [mantissa, exponent])
+
+    return types.UniTuple(types.float32, 2)(types.float32), generate
+
+
+@intrinsic
+def reciprocal_root(typing, value):
+    """``1 / sqrt(value)`` of a positive normal float32 with an error of a few ulp: from what the processor guesses (see `host.root_steps`)."""
+
+    def generate(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32]), "llvm.sqrt.f32")
+        return builder.fdiv(ir.Constant(F32, 1.0), builder.call(function, args, fastmath=("fast",)), flags=("fast",))
 
     return types.float32(types.float32), generate
 
