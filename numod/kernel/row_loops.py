@@ -9,6 +9,7 @@ from . import half
 from .formula import RowProgram
 
 TILE = 512  # rows walked together, at most
+TOGETHER = 4  # rows of memory that a tile's folds take at a time
 SUMS = ("fold_add", "fold_mul")  # folds that are kept in the wide type
 EXTREMES = {"fold_max": "quick_max", "fold_min": "quick_min"}  # of floats they ignore NaN, which are looked for beside them
 _VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
@@ -217,7 +218,8 @@ class Writer:
                 add("        for t in range(tile):")
                 add(f"            {total} = {start}")
                 work.append(step)
-            self._tile_loop(work, known)
+            simple = all(fold[2] != "first" and len(fold) == 4 for fold in folds) and not self.per_place
+            self._tile_loop(work, known, TOGETHER if simple else 1)
             for _, name, operation, *_ in folds:
                 if operation in SUMS:
                     add("        for t in range(tile):")
@@ -234,11 +236,20 @@ class Writer:
         self._tile_loop(each, known)
         add("        i += tile")
 
-    def _tile_loop(self, work: Sequence[tuple[ast.expr, str]], known: Sequence[str]) -> None:
+    def _tile_loop(self, work: Sequence[tuple[ast.expr, str]], known: Sequence[str], together: int = 1) -> None:
+        """Walk a tile, row by row of memory; first, as far as they go, ``together`` rows at a time, so that what is folded is fetched once for them."""
         if not work:
             return
-        self.lines += ["        for r in range(r1):", "            at = base + r * b_size"]
         used = _names_in(expression for expression, _ in work)
+        if together > 1:
+            self.lines.append(f"        for r in range(0, r1 // {together} * {together}, {together}):")
+            self.lines.append("            at = base + r * b_size")
+            self.lines.append("            for t in range(tile):")
+            self.lines += [f"                {name} = all_{name}[t]" for name in known if name in used]
+            for next_row in range(together):
+                self._elements(" " * 16, work, f"at + {next_row} * b_size + t", f"r + {next_row}", "i + t")
+        start = f"r1 // {together} * {together}, " if together > 1 else ""
+        self.lines += [f"        for r in range({start}r1):", "            at = base + r * b_size"]
         for name in self.per_place:
             if name in used:
                 self.lines.append(f"            {name} = {self._read(name, 'r')}")  # here, or the compiler reads it again after each store
