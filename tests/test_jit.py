@@ -272,6 +272,25 @@ def test_an_excluded_part_runs_in_python():
     assert seen == [0, 1, 2]
 
 
+def test_a_tensor_that_grows_and_a_grad_of_another_layout_get_programs_of_their_own():
+    history = nm.Tensor([1.0])
+    weight = nm.Parameter([1.0, 2.0])
+
+    @trace
+    def grow(x):
+        history._reset(F.concat([history, x]))
+        return history * 2
+
+    @trace
+    def double():
+        return weight.grad * 2
+
+    assert [grow(nm.Tensor([float(n)])).tolist() for n in range(3)] == [[2, 0], [2, 0, 2], [2, 0, 2, 4]]
+    for grad in (F.transpose(nm.Tensor([[1.0, 2.0], [3.0, 4.0]]), (1, 0))[0], nm.Tensor([5.0, 6.0])):
+        weight.grad = grad
+        assert double().tolist() == (grad * 2).tolist()
+
+
 def test_an_index_out_of_range_names_the_op_and_changes_nothing():
     table, count = nm.Parameter(np.ones((3, 2), np.float32)), nm.Tensor([0])
 

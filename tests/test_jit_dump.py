@@ -147,12 +147,28 @@ def test_weights_are_those_of_the_dump():
     file = io.BytesIO()
     info = traced.dump(file, keep_param_name=True)
     assert sorted(info.params) == ["net.bias", "net.weight"]
+    assert traced.dump(io.BytesIO()).params == []
     assert info.tot_bytes == len(file.getvalue())
     assert info.tensor_value_bytes == 4 * (6 + 2)
     net.weight[...] = 0.0
     out, bias = load(io.BytesIO(file.getvalue()))(x)
     assert out.tolist() == [[7, 7]]
     assert bias.tolist() == [1, 1]
+
+
+OLD = (
+    b'\x88\x02\x00\x00\x00\x00\x00\x00{"__metadata__":{"numod":"{\\"dict\\":[[\\"numod.jit program\\",1],[\\"arguments\\",[[\\"arg_0\\",0]]],'
+    b'[\\"outputs\\",[\\"output_0\\",\\"output_1\\"]],[\\"inputs\\",[[\\"argument\\",0]]],[\\"constants\\",{\\"dict\\":[[\\"0\\",{\\"Tensor\\":'
+    b'\\"constants.0\\",\\"device\\":\\"xpux:0\\"}]]}],[\\"calls\\",[[\\"mul\\",{\\"dict\\":[]},[[0,0,0],[1,0,0]],[0],\\"\\"]]],[\\"leaves\\",[[2,0,0],0]],'
+    b'[\\"specs\\",[[{\\"tuple\\":[2]},\\"float32\\",\\"xpux:0\\",null]]],[\\"structure\\",[\\"tuple\\",[\\"tensor\\"],[\\"tensor\\"]]],[\\"optimize\\",true],'
+    b'[\\"user_info\\",null]]}","sha256":"6adc5e9265a3b9c06c4381f8a41989b88c02bb5d101ca64f0fb44ef4e1275489"},"constants.0":{"dtype":"F32",'
+    b'"shape":[2],"data_offsets":[0,8]}}   \x00\x00\x80?\x00\x00\x00@'
+)
+
+
+def test_files_of_the_first_version_are_read():
+    product, x = load(io.BytesIO(OLD))(nm.Tensor([3.0, 4.0]))
+    assert (product.tolist(), x.tolist()) == ([3, 8], [3, 4])
 
 
 def test_random_numbers_come_from_numods_stream():
@@ -182,19 +198,37 @@ def test_what_a_file_cannot_hold_is_refused_by_name():
         with manager:
             manager.backward((weight * x).sum())
 
-    def learn(x):
-        backward(x)
-        solver.step().clear_grad()
-        return x
+    history = nm.Tensor([0.0])
+    stale = nm.Parameter([1.0])
+    stale.grad = nm.Tensor([2.0])
 
-    for function, what in (
-        (lambda x: net(x), r"changes net.running_mean"),
-        (backward, "sets the grad of weight"),
-        (learn, "changes .*weight"),
+    def grow(x):
+        history._reset(F.concat([history, history]))
+
+    turned = nm.Tensor(X)
+
+    def turn(x):
+        turned._reset(F.transpose(x, (1, 0, 2, 3)))
+
+    def of_an_argument(x):
+        with GradManager().attach(x) as inner:
+            inner.backward(x.sum())
+
+    for function, what, options in (
+        (lambda x: x.__iadd__(1.0), "changes argument 0", {}),
+        (of_an_argument, "changes argument 0 or its grad", {}),
+        (backward, "weight has a grad before or after a call", {}),
+        (lambda x: solver.step().clear_grad(), "has a grad before or after", {}),
+        (lambda x: x + stale.grad, "reads stale.grad, which is nobody's argument", {}),
+        (lambda x: stale.grad, "returns stale.grad, which is not in a file", {}),
+        (turn, r"a call makes turned Spec\(\(3, 2, 8, 8\).* now it is .* in C order", {}),
+        (grow, r"history has become Spec\(\(2,\).* after Spec\(\(1,\)", {}),
+        (lambda x: net(x), "capture_as_const or record_only, by which net.running_mean keeps", {"capture_as_const": True}),
+        (lambda x: net(x), "capture_as_const or record_only, by which net.running_mean keeps", {"record_only": True}),
     ):
-        traced = trace(function)
-        traced(x)
-        with pytest.raises(TraceError, match=f"trace.dump: the function .*({what})"):
+        traced = trace(function, **options)
+        traced(nm.Tensor(X))
+        with pytest.raises(TraceError, match=f"trace.dump: .*{what}"):
             reloaded(traced)
     both = trace(lambda a, b: a * b)
     both(x, x)
@@ -286,7 +320,7 @@ def changed(content, change):
     return io.BytesIO(file.getvalue())
 
 
-def _set(*path_and_value):
+def setting(*path_and_value):
     *path, last, value = path_and_value
 
     def change(found):
@@ -297,21 +331,34 @@ def _set(*path_and_value):
     return change
 
 
+def repeat_far(found):
+    """A call repeats one number, which takes no memory, and the next one reads a tensor of that shape in C order."""
+    found["specs"] += [[(), "float32", "xpux:0", None], [(1000,), "float32", "xpux:0", (0,)], [(1000,), "float32", "xpux:0", None]]
+    number, repeated, whole = range(len(found["specs"]) - 3, len(found["specs"]))
+    last = found["leaves"][0][0]
+    found["calls"].append(["broadcast_to", {"shape": (1000,)}, [[0, 0, number]], [repeated], ""])
+    found["calls"].append(["relu", {}, [[last + 1, 0, whole]], [whole], ""])
+    found["leaves"][0] = [last + 2, 0, whole]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_set("numod.jit program", 2), "is a program of version 2, this numod reads version 1"),
-        (_set("calls", 0, 0, "swish9"), "op 'swish9' is not registered; import the module that declares it"),
-        (_set("calls", 0, 0, "exp"), "takes"),
-        (_set("calls", 0, 1, {"slope": 1}), r"takes no \['slope'\]"),
-        (_set("calls", -1, 2, 0, 1, 10**6), "lies outside of its value"),
-        (_set("calls", -1, 2, 0, 1, -4), "lies outside of its value"),
-        (_set("calls", -1, 2, 0, 0, -1), "index -1 is out of range"),
-        (_set("leaves", 0, 0, 99), "out of range"),
-        (_set("inputs", 0, 1, 5), "out of range"),
-        (_set("specs", 0, 0, (-1, 3)), "a tensor of shape"),
-        (_set("constants", {}), "out of range"),
+        (setting("numod.jit program", 3), "is a program of version 3, this numod reads versions up to 2"),
+        (setting("calls", 0, 0, "swish9"), "op 'swish9' is not registered; import the module that declares it"),
+        (setting("calls", 0, 0, "exp"), "takes"),
+        (setting("calls", 0, 1, {"slope": 1}), r"takes no \['slope'\]"),
+        (setting("calls", -1, 2, 0, 1, 10**6), "lies outside of its value"),
+        (setting("calls", -1, 2, 0, 1, -4), "lies outside of its value"),
+        (setting("calls", -1, 2, 0, 0, -1), "index -1 is out of range"),
+        (setting("leaves", 0, 0, 99), "out of range"),
+        (setting("inputs", 0, 1, 5), "out of range"),
+        (setting("specs", 0, 0, (-1, 3)), "a tensor of shape"),
+        (setting("constants", {}), "out of range"),
         (lambda found: found.pop("calls"), "calls"),
+        (setting("calls", -1, 2, 0, 1, 2), "lies outside of its value"),
+        (setting("calls", -1, 3, 0, 0), "and not .*; this is not the op that the program was made with"),
+        (repeat_far, "lies outside of its value"),
     ],
 )
 def test_a_file_that_somebody_wrote_wrong_reads_no_other_memory(content, change, message):

@@ -21,6 +21,7 @@ from ..forms.joint import Value as Standin, recorder
 from ..kernel import runtime
 from ..op import TABLE, Op, Plan
 from ..random import rng
+from ..spec import Spec
 from ..tensor import Tensor
 from .errors import TraceError
 from .graph import Call, Graph, Operand, Value, extent
@@ -52,7 +53,7 @@ class Capture:
         self._values: dict[int, tuple[Value, int]] = {}  # by the id of a buffer: its value, and where in it the buffer begins
         self._alive: list[Any] = []  # buffers whose ids are in use
         self._tensors: dict[int, Tensor] = {}  # by the id of their own buffer, while the capture is open
-        self._before: list[tuple[Tensor, Any, Any, Any]] = []
+        self._before: list[tuple[Tensor, Any, Any, Any, Spec]] = []
         self.thread = threading.get_ident()
         self.excluded = False
 
@@ -65,7 +66,7 @@ class Capture:
         for tensor in [found for found in gc.get_objects() if issubclass(type(found), Tensor)]:
             if id(tensor) not in known and hasattr(tensor, "_buffer"):
                 before, own = tensor._buffer, alias(tensor._buffer, tensor._spec)
-                self._before.append((tensor, before, own, tensor._grad))
+                self._before.append((tensor, before, own, tensor._grad, tensor._spec))
                 if tensor._grad is not None:
                     self.gradient_of[id(tensor._grad)] = tensor
                 self._tensors[id(own)] = tensor
@@ -82,11 +83,11 @@ class Capture:
         ops.watch, rng.watch, tensors.watch = self._watch, None, None
         for op, plans in self._caches:
             op.plans = plans
-        for tensor, before, own, grad in self._before:
+        for tensor, before, own, grad, spec in self._before:
             if tensor._buffer is own:
                 tensor._buffer = before
             if undo:
-                tensor._buffer, tensor._grad = before, grad
+                tensor._buffer, tensor._grad, tensor._spec = before, grad, spec
         for each in (self._values, self._alive, self._tensors, self._before):
             each.clear()  # plans refer to this object and it to all memory of the call, which must not wait for the collector of cycles
         _open = None
@@ -104,11 +105,15 @@ class Capture:
 
     def changed(self) -> list[Tensor]:
         """Tensors that were there before and have another value now."""
-        return [tensor for tensor, _, own, _ in self._before if tensor._buffer is not own]
+        return [tensor for tensor, _, own, *_ in self._before if tensor._buffer is not own]
 
     def graded(self) -> list[Tensor]:
         """Tensors that were there before and have another grad now, or none where they had one."""
-        return [tensor for tensor, _, _, grad in self._before if tensor._grad is not grad]
+        return [tensor for tensor, _, _, grad, _ in self._before if tensor._grad is not grad]
+
+    def reshaped(self) -> dict[int, Spec]:
+        """The Specs that tensors had which have another one now, by their ids."""
+        return {id(tensor): spec for tensor, *_, spec in self._before if tensor._spec is not spec}
 
     def there_before(self) -> set[int]:
         """The ids of the tensors that were there."""

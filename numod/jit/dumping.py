@@ -13,21 +13,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-import numpy as np
-
 from .. import files, serialization
-from ..device import as_device
 from ..op import TABLE
 from ..random import rng as random
-from ..spec import Spec
-from ..tensor import Tensor
 from .arguments import Hole
 from .errors import TraceError
-from .graph import Call, Operand, Value, extent
-from .passes.dead_code import remove_unused
-from .replay import Argument, Replay
-
-KEY, VERSION = "numod.jit program", 1
+from .replay import Argument, Gradient, Replay
+from .writing import KEY, VERSION, Writer
 
 # How MegEngine lays out and fuses, which changes no result; here that is decided where the file is loaded.
 _LAYOUTS = """hwcd4 nchw88 nchw44 nchw44_dot nchw4 nchw32 chwn4 nchw64
@@ -50,7 +42,10 @@ OTHER_OPTIONS = {  # what only makes sense for MegEngine's own files, with what 
 
 
 class DumpResult(NamedTuple):
-    """What a file of a program has in it: the number of calls, bytes of all and of the weights, and the names of what goes in and comes out."""
+    """What a file of a program has in it: the number of calls, bytes of all and of the tensors, and names of what goes in, comes out and is there.
+
+    params: the names of weights that stay as they are. state: those of tensors that each call changes.
+    """
 
     nr_opr: int
     tot_bytes: int
@@ -59,6 +54,7 @@ class DumpResult(NamedTuple):
     inputs: list[str]
     outputs: list[str]
     params: list[str]
+    state: list[str]
 
 
 def check_options(options: dict[str, Any], layouts: dict[str, Any]) -> None:
@@ -87,7 +83,7 @@ def dump(
     _refuse(replay)
     arguments = _named("arg_names", arg_names, "arg", len(replay.arguments))
     outputs = _named("output_names", output_names, "output", len(replay.effects.leaves))
-    writer = _Writer(replay, keep_params)
+    writer = Writer(replay, keep_params)
     content = {
         KEY: VERSION,
         "arguments": [[name, writer.spec(spec)] for name, spec in zip(arguments, replay.arguments, strict=True)],
@@ -106,22 +102,23 @@ def dump(
     else:
         file.write(data)
     hashed = int.from_bytes(hashlib.sha256(data).digest()[:8], "little")
-    return DumpResult(len(writer.graph.calls), len(data), writer.nbytes, hashed, arguments, outputs, writer.params)
+    nbytes = sum(tensor._spec.nbytes for tensor in [*writer.constants.values(), *writer.state.values()])
+    return DumpResult(len(writer.graph.calls), len(data), nbytes, hashed, arguments, outputs, writer.params, [*writer.state])
 
 
 def _refuse(replay: Replay) -> None:
-    """Raise for what a file cannot hold: all that a call does beside returning something, and what it reads that is not the same in another process."""
+    """Raise for what a file cannot hold: changes of arguments, a next call that is another one, and what is not the same in another process."""
     effects, name = replay.effects, replay.name_of
-    for place in effects.changed:
+    for place in [*effects.changed, *effects.graded, *effects.cleared]:
+        if isinstance(place.of if isinstance(place, Gradient) else place, Argument):
+            raise TraceError(
+                f"trace.dump: the function changes {name(place)} or its grad; a program in a file changes only tensors of its own"
+            )
+    for place in [*(each for each in effects.graded if replay.grad_before(each) is None), *effects.cleared]:
         raise TraceError(
-            f"trace.dump: the function changes {name(place)}; a program in a file only returns results (is a module in training?)"
+            f"trace.dump: {name(place)} has a grad before or after a call and not both, so that the next call does something else; "
+            "clear the grads in the function, or call it once more"
         )
-    for place in [*effects.graded, *effects.cleared]:
-        raise TraceError(f"trace.dump: the function sets the grad of {name(place)}; a program in a file only returns results")
-    for gradient in replay.gradients:
-        raise TraceError(f"trace.dump: the function reads {name(gradient)}, which is nobody's argument")
-    for _ in replay.rates:
-        raise TraceError("trace.dump: the function reads the learning rate of an optimizer, which is not in a file")
     if len(replay.captured.results) != len(effects.specs):
         raise TraceError("trace.dump: the function was traced while a GradManager recorded; call it once outside of that")
     if not replay.distinct:
@@ -165,94 +162,3 @@ def _plain(structure: Any) -> list:
     if isinstance(structure, (list, tuple, dict)):
         raise TraceError(f"trace.dump: the result has a {kind.__name__}; a file can hold lists, tuples, dicts and OrderedDicts")
     return ["value", structure]
-
-
-class _Writer:
-    """The plain data of the graph of ``replay``.
-
-    named: the constants, weights among them, by names that are unique.
-    """
-
-    def __init__(self, replay: Replay, keep_params: bool):
-        self.graph = replay.captured.copy()
-        self._replay, self._keep = replay, keep_params
-        self._specs: dict[Spec, int] = {}
-        self.named: dict[str, Tensor] = {}
-        places, tensors = len(replay.places), len(replay.tensors)
-        self._known: dict[int, Value] = {}
-        for value, tensor in zip(self.graph.inputs[places : places + tensors], replay.tensors, strict=True):
-            value.buffer, value.given = tensor._buffer, -1
-            self._known[id(tensor)] = value
-        self.graph.inputs = [value for value in self.graph.inputs if value.buffer is None]
-        made = iter(self.graph.results)
-        self._leaves = [next(made) if leaf is None else self._leaf(leaf) for leaf in replay.effects.leaves]
-        self.graph.results = [leaf for leaf in self._leaves if isinstance(leaf, Operand)]
-        remove_unused(self.graph)
-
-    def _leaf(self, leaf: Any) -> Operand | int:
-        """A result that is an argument, or a tensor that was there before and is a constant now."""
-        if isinstance(leaf, Argument):
-            return leaf.place
-        if not isinstance(leaf, Tensor):
-            raise TraceError(f"trace.dump: the function returns {self._replay.name_of(leaf)}, which is not in a file")
-        value = self._known.get(id(leaf)) or Value(leaf._spec.nbytes, buffer=leaf._buffer, name=self._replay.name_of(leaf))
-        return Operand(value, 0, leaf._spec)
-
-    def content(self, keep_lines: bool) -> dict[str, Any]:
-        """All but names."""
-        graph, replay = self.graph, self._replay
-        sources = [*(["argument", place] for place in replay.places), *(["draw", d.count, str(as_device(d.device))] for d in replay.draws)]
-        constants = self._constants()
-        number = {value: n for n, value in enumerate([*graph.inputs, *constants, *(v for call in graph.calls for v in call.outputs)])}
-
-        def operand(found: Operand) -> list[int]:
-            return [number[found.value], found.offset, self.spec(found.spec)]
-
-        def call(each: Call) -> list:
-            attrs = {name: _attribute(value) for name, value in each.arguments().items()}
-            return [each.name, attrs, [*map(operand, each.inputs)], [*map(self.spec, each.specs)], each.where if keep_lines else ""]
-
-        calls = [call(each) for each in graph.calls]
-        leaves = [leaf if isinstance(leaf, int) else operand(leaf) for leaf in self._leaves]
-        return {
-            "inputs": sources,
-            "constants": self.named,
-            "calls": calls,
-            "leaves": leaves,
-            "specs": [[spec.shape, spec.dtype.name, str(spec.device), None if spec.contiguous else spec.strides] for spec in self._specs],
-        }
-
-    def spec(self, spec: Spec) -> int:
-        """The number of a Spec in the table of Specs."""
-        return self._specs.setdefault(spec, len(self._specs))
-
-    def _constants(self) -> list[Value]:
-        """The constants of the graph; they are put into ``named`` in the same order."""
-        shown: dict[Value, list[Operand]] = {}
-        for operand in self.graph.operands():
-            if operand.value.buffer is not None:
-                shown.setdefault(operand.value, []).append(operand)
-        for value, operands in shown.items():
-            whole = next((operand.spec for operand in operands if operand.offset == 0 and operand.spec.contiguous), None)
-            end = max(operand.offset + extent(operand.spec) for operand in operands)
-            if whole is None or whole.nbytes < end:
-                whole = Spec.of((end,), np.dtype("uint8"), operands[0].spec.device)
-            stem = name = value.name if self._keep and value.name else str(len(self.named))
-            while name in self.named:
-                name = f"{stem}#{len(self.named)}"
-            self.named[name] = Tensor._make(value.buffer, whole)
-        return list(shown)
-
-    @property
-    def params(self) -> list[str]:
-        """The names that weights have in the file, where they are kept."""
-        return [name for name in self.named if not name.isdigit()]
-
-    @property
-    def nbytes(self) -> int:
-        """Of all constants."""
-        return sum(tensor._spec.nbytes for tensor in self.named.values())
-
-
-def _attribute(value: Any) -> Any:
-    return {"dtype": value.name} if isinstance(value, np.dtype) else value

@@ -7,23 +7,25 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from .. import serialization, tape as tapes
 from ..device import as_device
 from ..dtype import as_dtype
+from ..module.module import StateDict, load_into
 from ..op import TABLE, apply, plan_for
 from ..ops.view import astype
 from ..random import rng as random
 from ..serialization import FileFormatError
 from ..spec import Spec
 from ..tensor import Tensor
-from .arguments import Hole, filler
+from .arguments import Hole
 from .config import GraphOptimizationConfig, Options
-from .dumping import KEY, VERSION
 from .errors import TraceError
 from .graph import Call, Graph, Operand, Value, extent
-from .lowering import Failure, lower
-from .passes import optimize
-from .replay import failed
+from .replay import Argument, Draw, Effects, Rate, Replay
+from .state import State
+from .writing import KEY, VERSION
 
 
 def load(file: str | os.PathLike | BinaryIO) -> Program:
@@ -53,9 +55,9 @@ def load(file: str | os.PathLike | BinaryIO) -> Program:
     if not isinstance(found, dict) or KEY not in found:
         raise FileFormatError(f"numod.jit.load: {name} is no program of trace.dump; what numod.save wrote is read by numod.load")
     version = found[KEY]
-    if version != VERSION:
+    if version not in (1, VERSION):  # 1 had neither a state nor learning rates
         raise FileFormatError(
-            f"numod.jit.load: {name} is a program of version {version}, this numod reads version {VERSION}; another numod wrote it"
+            f"numod.jit.load: {name} is a program of version {version}, this numod reads versions up to {VERSION}; another numod wrote it"
         )
     try:
         return Program(_Reader(found))
@@ -75,28 +77,50 @@ class Parameter(NamedTuple):
 class Program:
     """A program that was loaded. Call it with tensors or arrays, by position or by name; it returns what the function returned.
 
+    A program that changes tensors, such as a training step, has tensors of its own for that, which begin with the values that they had at `dump`; `state_dict`
+    and `load_state_dict` are about these.
+
     arguments: (name, spec) of each; spec has shape, dtype and device. outputs: names of the tensors in the result.
+    learning_rates: by the names of optimizers, and the number of the group of parameters if there are several: ``"solver"``, or ``"solver[0]"`` and so on.
+        They may be set to other numbers at any time.
     graph: the calls, which can be printed and drawn. user_info: what was given to `dump`.
     """
 
     def __init__(self, reader: _Reader):
         self.arguments, self.outputs, self.user_info = reader.arguments, reader.outputs, reader.user_info
-        self.graph = reader.graph
-        self._sources, self._leaves, self._fill = reader.sources, reader.leaves, filler(reader.structure)
-        optimize(self.graph, Options(GraphOptimizationConfig(), 2 if reader.optimize else 0))
-        self._run = lower(self.graph)
+        self.learning_rates, self._rates = reader.rates, {*reader.rates}
+        self._state, self._specs = reader.state, [tensor._spec for tensor in reader.state.values()]
+        specs = [spec for _, spec in self.arguments]
+        options = Options(GraphOptimizationConfig(), 2 if reader.optimize else 0)
+        self._replay = Replay(reader.graph, reader.sources, State({}), [], reader.effects, specs, options, {})
+        self._replay.prepare()
+
+    @property
+    def graph(self) -> Graph:
+        """What is run."""
+        return self._replay.graph
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run it."""
         tensors = self._tensors(args, named)
-        buffers = [
-            tensors[source]._buffer if isinstance(source, int) else random.default()._take(*source)._buffer for source in self._sources
-        ]
-        try:
-            made = iter(self._run(buffers))
-        except Failure as failure:
-            raise failed(failure) from None
-        return self._fill([tensors[leaf] if isinstance(leaf, int) else Tensor._make(next(made), leaf) for leaf in self._leaves])
+        for (name, tensor), spec in zip(self._state.items(), self._specs, strict=True):
+            if not _like(tensor._spec, spec):
+                raise ValueError(f"program: {name} must be {_text(spec)} as it was, and is {_text(tensor._spec)}")
+        if self.learning_rates.keys() != self._rates or not all(isinstance(rate, (int, float)) for rate in self.learning_rates.values()):
+            raise ValueError(f"program: learning_rates must be one number for each of {sorted(self._rates)}, got {self.learning_rates}")
+        return self._replay(tensors)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The tensors that calls change, by name, as read-only NumPy arrays that later calls do not change.
+
+        Names are those in the function that was traced: ``net.fc.weight`` for the weight ``fc.weight`` of a module ``net``,
+        ``solver.net.fc.weight.exp_avg`` for what an optimizer ``solver`` keeps for it, and ``net.fc.weight.grad`` for a grad that the next call reads.
+        """
+        return {name: tensor.numpy() for name, tensor in self._state.items()}
+
+    def load_state_dict(self, state_dict: StateDict, strict: bool = True) -> None:
+        """Give the tensors that calls change the values of a `state_dict`, as `Module.load_state_dict` does."""
+        load_into(((name, tensor, True) for name, tensor in self._state.items()), state_dict, strict, type(self).__name__)
 
     def _tensors(self, args: Sequence[Any], named: dict[str, Any]) -> list[Tensor]:
         """The arguments in order, as the program takes them."""
@@ -126,6 +150,11 @@ class Program:
         return f"Program({', '.join(f'{name}: {_text(spec)}' for name, spec in self.arguments)}) -> {', '.join(self.outputs)}"
 
 
+def _like(spec: Spec, other: Spec) -> bool:
+    """Whether a tensor with one Spec, in C order, can be in the place of one with the other."""
+    return spec is other or (spec.contiguous and (spec.shape, spec.dtype, spec.device) == (other.shape, other.dtype, other.device))
+
+
 def _text(spec: Spec) -> str:
     return f"{spec.dtype} of shape {spec.shape} on {spec.device}"
 
@@ -135,41 +164,83 @@ class _Reader:
 
     def __init__(self, content: dict[str, Any]):
         self._specs = [_spec(*each) for each in content["specs"]]
-        self.arguments = [Parameter(name, self._specs[spec]) for name, spec in content["arguments"]]
+        self.arguments = [Parameter(name, self._spec(spec)) for name, spec in content["arguments"]]
         self.outputs, self.user_info, self.optimize = list(content["outputs"]), content["user_info"], content["optimize"]
-        self.structure = _structure(content["structure"])
         self.graph = Graph()
-        self._values: list[Value] = []
         self.sources: list[Any] = []
+        self.rates: dict[str, float] = {}
+        # Tensors of their own: those in a file may be one object.
+        self.state = {name: Tensor._make(tensor._buffer, tensor._spec) for name, tensor in content.get("state", {}).items()}
+        self._values: list[Value] = []
         for kind, *source in content["inputs"]:
-            self._input(kind, source)
+            self._input(kind, *source)
         for name, tensor in content["constants"].items():
             self._values.append(Value(tensor._spec.nbytes, buffer=tensor._buffer, name="" if name.isdigit() else name))
         for call in content["calls"]:
             self._call(*call)
-        self.leaves: list[Any] = []
-        for leaf in content["leaves"]:
-            if isinstance(leaf, int):
-                self.leaves.append(_index(leaf, self.arguments))
-            else:
-                self.graph.results.append(self._operand(*leaf))
-                self.leaves.append(self.graph.results[-1].spec)
+        self.changed: list[Tensor] = []
+        for name, new in content.get("changed", []):
+            self._change(name, self._operand(*new))
+        leaves = [self._leaf(leaf) for leaf in content["leaves"]]
+        specs = [operand.spec for operand in self.graph.results]
+        self.effects = Effects(self.changed, [], leaves, [], specs, _structure(content["structure"]))  # type: ignore[arg-type]
 
-    def _input(self, kind: str, source: list) -> None:
-        if kind == "draw":
-            count, device = source
-            self.sources.append((count, as_device(device)))
-            value = Value(24, given=len(self.graph.inputs))  # a key, a salt and a position
-        else:
+    def _spec(self, number: int) -> Spec:
+        return self._specs[_index(number, self._specs)]
+
+    def _input(self, kind: str, *source: Any) -> None:
+        if kind == "argument":
             (place,) = source
             name, spec = self.arguments[_index(place, self.arguments)]
-            self.sources.append(place)
-            value = Value(spec.nbytes, given=len(self.graph.inputs), name=name, argument=True)
+            self._given(Argument(place), spec.nbytes, name)
+        elif kind == "state":
+            (name,) = source
+            if any(self.state[name] is other for other in self.sources):
+                raise ValueError(f"{name!r} is read as two inputs")
+            self._given(self.state[name], self.state[name]._spec.nbytes, name)
+        elif kind == "rate":
+            name, rate, number = source
+            spec = self._spec(number)
+            if spec.shape or name in self.rates:
+                raise ValueError(f"the learning rate {name!r} has shape {spec.shape}, or is there twice")
+            self.rates[name] = float(rate)
+            self._given(Rate(name, self.rates, name, spec), spec.nbytes, "lr")
+        elif kind == "draw":
+            count, device = source
+            if count < 0:
+                raise ValueError(f"the program draws {count} numbers")
+            self._given(Draw(random.default(), count, as_device(device)), 24)  # a key, a salt and a position
+        else:
+            raise ValueError(f"an input of the kind {kind!r}")
+
+    def _given(self, source: Any, nbytes: int, name: str = "") -> None:
+        value = Value(nbytes, given=len(self.graph.inputs), name=name, argument=isinstance(source, Argument))
+        self.sources.append(source)
         self.graph.inputs.append(value)
         self._values.append(value)
 
+    def _change(self, name: str, new: Operand) -> None:
+        """Let a tensor of the state get a new value: one like the old one, which the next call reads."""
+        tensor = self.state[name]
+        if any(tensor is other for other in self.changed) or not _like(new.spec, tensor._spec):
+            raise ValueError(f"{name} of shape {tensor.shape} becomes {new.spec}, or is changed twice")
+        for value, source in zip(self.graph.inputs, self.sources, strict=True):
+            if source is tensor:
+                self.graph.updates[len(self.changed)] = value
+        self.changed.append(tensor)
+        self.graph.results.append(new)
+
+    def _leaf(self, leaf: Any) -> Argument | Tensor | None:
+        """A result: the number of an argument, the name of a tensor of the state, or an operand."""
+        if isinstance(leaf, str):
+            return self.state[leaf]
+        if isinstance(leaf, int):
+            return Argument(_index(leaf, self.arguments))
+        self.graph.results.append(self._operand(*leaf))
+        return None
+
     def _operand(self, number: int, offset: int, spec: int) -> Operand:
-        operand = Operand(self._values[_index(number, self._values)], offset, self._specs[spec])
+        operand = Operand(self._values[_index(number, self._values)], offset, self._spec(spec))
         if offset < 0 or offset % operand.spec.dtype.itemsize or offset + extent(operand.spec) > operand.value.nbytes:
             raise ValueError("an operand lies outside of its value")
         return operand
@@ -179,7 +250,7 @@ class _Reader:
         if op is None:
             raise FileFormatError(f"op {name!r} is not registered; import the module that declares it before the program is loaded")
         operands = tuple(self._operand(*each) for each in inputs)
-        outputs = tuple(self._specs[each] for each in specs)
+        outputs = tuple(self._spec(each) for each in specs)
         unknown = attrs.keys() - op.attrs.keys()
         if unknown:
             raise FileFormatError(f"op {name!r} takes no {sorted(unknown)}; this is not the op that the program was made with")
@@ -189,6 +260,9 @@ class _Reader:
             raise FileFormatError(f"op {name!r} gives {plan.outputs} and not {outputs}; this is not the op that the program was made with")
         program = getattr(plan.run, "program", None)
         call = Call(name, op, values, operands, outputs, program, None if program else plan.run, where)
+        if program is None:  # it may show memory of its input, which ends before that of a tensor in C order would
+            for value, spec in zip(call.outputs, outputs, strict=True):
+                value.nbytes = extent(spec)
         self.graph.calls.append(call)
         self._values += call.outputs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..constants import constant
@@ -23,17 +23,20 @@ _SPEC, _GRAD = operator.attrgetter("_spec"), operator.attrgetter("_grad")
 
 
 class Rate:
-    """A learning rate: a float in a group of parameters, read anew in each call. ``tensor`` stands in for it while the function is traced."""
+    """A learning rate: a float under ``key`` of ``settings``, read anew in each call. ``name`` is that of the parameters that learn with it."""
 
-    def __init__(self, group: dict[str, Any]):
-        first = group["params"][0]
-        self.group, self._dtype, self._device = group, first.dtype, first.device
-        self.value = group["lr"]
-        self.tensor = constant(self.value, self._dtype, self._device).detach()
+    def __init__(self, name: str, settings: dict[str, Any], key: str, spec: Spec):
+        self.name, self.spec = name, spec
+        self._settings, self._key = settings, key
+
+    @property
+    def value(self) -> float:
+        """The rate of now."""
+        return self._settings[self._key]
 
     def read(self) -> Any:
         """The buffer of a tensor with the rate of now."""
-        return constant(self.group["lr"], self._dtype, self._device)._buffer
+        return constant(self.value, self.spec.dtype, self.spec.device)._buffer
 
 
 @dataclass
@@ -81,10 +84,10 @@ class Effects:
     def __post_init__(self) -> None:
         self.fill: Callable[[Sequence[Tensor]], Any] = filler(self.structure)
 
-    def keep(self, chosen: Sequence[bool]) -> None:
-        """Leave the other changed places out: they are changed already."""
-        self.specs = [spec for spec, each in zip(self.specs, [*chosen, *[True] * len(self.specs)], strict=False) if each]
-        self.changed = [place for place, each in zip(self.changed, chosen, strict=True) if each]
+    def chosen(self, kept: Sequence[bool]) -> Effects:
+        """Without the other changed places, which are changed already."""
+        specs = [spec for spec, each in zip(self.specs, [*kept, *[True] * len(self.specs)], strict=False) if each]
+        return replace(self, specs=specs, changed=[place for place, each in zip(self.changed, kept, strict=True) if each])
 
 
 _REFERENCES = 5  # to the buffer of a tensor that nobody else holds: from it, from the inputs, and three from where they are counted
@@ -93,9 +96,9 @@ _REFERENCES = 5  # to the buffer of a tensor that nobody else holds: from it, fr
 class Replay:
     """Runs the program of a Graph whose inputs are ``sources``, if the Python objects around it are as they were.
 
-    graded: which tensors had a grad, as `grads` says it. arguments: the tensors of the call that was traced.
-    distinct: whether they were
-    different objects. captured: the graph as it was seen; `graph` is what the passes made of it. specs: of ``tensors``, which it reads beside them.
+    graded: which tensors had a grad, as `grads` says it. arguments: Specs of the tensors of a call. distinct: whether these are different objects.
+    reshaped: Specs that tensors had before the call which have others after it, by their ids.
+    captured: the graph as it was seen; `graph` is what the passes made of it. specs: of ``tensors``, which it reads beside the arguments.
     """
 
     def __init__(
@@ -103,10 +106,12 @@ class Replay:
         graph: Graph,
         sources: Sequence[Any],
         state: State,
-        graded: list[bool],
+        graded: list[Spec | None],
         effects: Effects,
-        arguments: Sequence[Tensor],
+        arguments: Sequence[Spec],
         options: Any,
+        reshaped: dict[int, Spec],
+        distinct: bool = True,
     ):
         kinds: dict[type, list[tuple[Any, Any]]] = {Argument: [], Tensor: [], Gradient: [], Rate: [], Draw: []}
         for value, source in zip(graph.inputs, sources, strict=True):
@@ -117,9 +122,9 @@ class Replay:
         arguments_read, self.tensors, self.gradients, self.rates, self.draws = ([s for _, s in each] for each in kinds.values())
         self.places = [each.place for each in arguments_read]
         self.captured, self.state, self.effects, self.options = graph, state, effects, options
-        self.arguments = [tensor._spec for tensor in arguments]
-        self.distinct = len({*map(id, arguments)}) == len(arguments)
-        self.specs = [tensor._spec for tensor in self.tensors]
+        self.arguments, self.distinct = arguments, distinct
+        self._left = effects  # to be done with the results of a launch
+        self.specs = [reshaped.get(id(tensor), tensor._spec) for tensor in self.tensors]
         self._graded = graded
         self._executable: Executable | None = None
         self._over: dict[
@@ -135,16 +140,20 @@ class Replay:
         if [*map(_SPEC, self.tensors)] != self.specs:
             return "the shape or dtype of a tensor that the function uses"
         if grads(self.state, arguments) != self._graded:
-            return "which tensors have a grad"
+            return "which tensors have a grad, or the shape or dtype of one"
         difference = self.state.difference()
         return "" if difference is None else difference[0]
+
+    def grad_before(self, tensor: Place) -> Spec | None:
+        """The Spec of the grad that a tensor had before the call; None if it had none, or cannot be reached."""
+        return dict(zip(self.state.tensors, self._graded, strict=False)).get(id(tensor))
 
     def name_of(self, place: Place) -> str:
         """What the user's program calls a tensor."""
         if isinstance(place, Argument):
             return f"argument {place.place}"
         if isinstance(place, Gradient):
-            return f"the grad of {self.name_of(place.of)}"
+            return f"{self.name_of(place.of)}.grad"
         return self.state.names.get(id(place)) or place.name or f"a tensor of shape {place.shape}"
 
     @property
@@ -160,7 +169,7 @@ class Replay:
             self._executable = lower(graph)
             self._over = dict.fromkeys(value.given for value in graph.over.values())
             over = [graph.results[index].value in graph.over for index in range(len(self.effects.changed))]
-            self.effects.keep([not each for each in over])
+            self._left = self.effects.chosen([not each for each in over])
         return self._executable
 
     def buffers(self, arguments: Sequence[Tensor]) -> list[Any]:
@@ -172,7 +181,7 @@ class Replay:
             if buffers[number] is not own or sys.getrefcount(own) > _REFERENCES:
                 self._over[number] = buffers[number] = self.tensors[number - len(self.places)]._buffer = memory.copied(buffers[number])
         if self.gradients:
-            buffers += [_tensor(each, arguments)._buffer for each in self.gradients]
+            buffers += [tensor_at(each, arguments)._buffer for each in self.gradients]
         if self.rates:
             buffers += [rate.read() for rate in self.rates]
         if self.draws:
@@ -193,37 +202,36 @@ class Replay:
 
     def take_effect(self, arguments: Sequence[Tensor], made: Sequence[Any]) -> list[Tensor]:
         """Do with the results what the function did with them; the tensors of what it returned."""
-        effects = self.effects
+        effects = self._left
         specs = effects.specs
+        leaves = [None if leaf is None else tensor_at(leaf, arguments) for leaf in effects.leaves]
         at = 0
         for place in effects.changed:
-            target = _tensor(place, arguments)
+            target = tensor_at(place, arguments)
             target._buffer, target._spec = made[at], specs[at]
             at += 1
         for place in effects.graded:
-            _tensor(place, arguments)._grad = Tensor._make(made[at], specs[at])
+            tensor_at(place, arguments)._grad = Tensor._make(made[at], specs[at])
             at += 1
         for place in effects.cleared:
-            _tensor(place, arguments)._grad = None
-        leaves = []
-        for leaf in effects.leaves:
+            tensor_at(place, arguments)._grad = None
+        for index, leaf in enumerate(leaves):
             if leaf is None:
-                leaves.append(Tensor._make(made[at], specs[at]))
+                leaves[index] = Tensor._make(made[at], specs[at])
                 at += 1
-            else:
-                leaves.append(_tensor(leaf, arguments))
-        return leaves
+        return leaves  # type: ignore[return-value]
 
 
-def grads(state: State, arguments: Sequence[Tensor]) -> list[bool]:
-    """Which of the tensors that a function can reach have a grad."""
-    return [grad is not None for grad in map(_GRAD, (*state.tensors.values(), *arguments))]
+def grads(state: State, arguments: Sequence[Tensor]) -> list[Spec | None]:
+    """The Specs of the grads that the tensors have that a function can reach."""
+    return [grad if grad is None else grad._spec for grad in map(_GRAD, (*state.tensors.values(), *arguments))]
 
 
-def _tensor(place: Place, arguments: Sequence[Tensor]) -> Tensor:
+def tensor_at(place: Place, arguments: Sequence[Tensor]) -> Tensor:
+    """The tensor at a place, in a call with these arguments."""
     if isinstance(place, Tensor):
         return place
-    return arguments[place.place] if isinstance(place, Argument) else _tensor(place.of, arguments)._grad  # type: ignore[return-value]
+    return arguments[place.place] if isinstance(place, Argument) else tensor_at(place.of, arguments)._grad  # type: ignore[return-value]
 
 
 def failed(failure: Failure) -> Exception:

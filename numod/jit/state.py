@@ -39,13 +39,15 @@ class _Part(NamedTuple):
 class State:
     """What was in all containers that can be reached from ``roots`` (name -> object).
 
-    tensors: the tensors among it, and ``names`` what they are called, by their ids. rates: the groups of parameters whose learning rate is a float.
+    tensors: the tensors among it, and ``names`` what they are called, by their ids; those in modules as `Module.named_tensors` calls them.
+    rates: name and settings of the groups of parameters whose learning rate is a float.
     """
 
     def __init__(self, roots: dict[str, Any]):
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
-        self.rates: list[dict[str, Any]] = []
+        self.rates: list[tuple[str, dict[str, Any]]] = []
+        self._inside: set[int] = set()  # ids of modules, and of the tensors in them
         self._parts: list[_Part] = []
         self._seen: dict[int, Any] = {}
         waiting = list(roots.items())
@@ -66,7 +68,8 @@ class State:
     def _look(self, label: str, found: Any) -> list[tuple[str, Any]]:
         """Remember one object; what it leads to."""
         if isinstance(found, Tensor):
-            self.tensors[id(found)], self.names[id(found)] = found, label
+            self.tensors[id(found)] = found
+            self.names.setdefault(id(found), label)
             return [(f"{label}.qparams", found.__dict__.get("_qparams"))]
         if isinstance(found, QParams):
             fields = found.fields
@@ -75,13 +78,12 @@ class State:
         if isinstance(found, GradManager):
             self._add(label, found, lambda: ["attached tensors"], read=lambda: (len(found._attached),))
         elif isinstance(found, Optimizer):
-            for number, group in enumerate(found.param_groups):
-                self._group(f"{label}.param_groups[{number}]", group)
+            self._optimizer(label, found)
             return [(f"{label}.param_groups", found.param_groups), (f"{label}._state", found._state)]
         elif isinstance(found, _LEFT_ALONE):
             pass
         elif isinstance(found, dict):
-            if not any(found is group for group in self.rates):
+            if not any(found is group for _, group in self.rates):
                 self._add(label, found, found.keys, found.values())
             return [(f"{label}[{self._shown(key)}]", value) for key, value in found.items()]
         elif isinstance(found, (list, tuple, set, frozenset)):
@@ -97,6 +99,8 @@ class State:
         elif isinstance(found, Module) or (hasattr(found, "__dict__") and _is_users(type(found))):
             inside = vars(found)
             self._add(label, found, inside.keys, inside.values())
+            if isinstance(found, Module):
+                self._module(label, found)
             forward = type(found).forward if isinstance(found, Module) and _is_users(type(found)) else None
             return [(label, forward), *((f"{label}.{key}", value) for key, value in inside.items())]
         return []
@@ -104,11 +108,25 @@ class State:
     def _shown(self, key: Any) -> str:
         return self.names.get(id(key), "a tensor") if isinstance(key, Tensor) else repr(key)
 
-    def _group(self, label: str, group: dict[str, Any]) -> None:
-        if type(group.get("lr")) is float:
-            self.rates.append(group)
-            names = [name for name in group if name != "lr"]
-            self._add(label, group, lambda: names, read=functools.partial(operator.itemgetter(*names), group))
+    def _module(self, label: str, module: Module) -> None:
+        """Name its tensors, if it is in no module that was met before."""
+        if id(module) not in self._inside:
+            named = [(name, tensor) for name, tensor in module.named_tensors() if id(tensor) not in self._inside]
+            self.names.update((id(tensor), f"{label}.{name}") for name, tensor in named)
+            self._inside.update(map(id, module.modules()), (id(tensor) for _, tensor in named))
+
+    def _optimizer(self, label: str, optimizer: Optimizer) -> None:
+        """Name what it keeps, and remember its settings but for learning rates, which are read anew in each call."""
+        for number, (param, tensors) in enumerate(optimizer._state.items()):
+            for name, tensor in tensors.items():
+                self.names.setdefault(id(tensor), f"{label}.{self.names.get(id(param), number)}.{name}")
+        groups = optimizer.param_groups
+        for number, group in enumerate(groups):
+            if type(group.get("lr")) is float:
+                self.rates.append((f"{label}[{number}]" if len(groups) > 1 else label, group))
+                settings = [name for name in group if name != "lr"]
+                read = functools.partial(operator.itemgetter(*settings), group)
+                self._add(f"{label}.param_groups[{number}]", group, functools.partial(list, settings), read=read)
 
     def _function(self, label: str, function: types.FunctionType) -> list[tuple[str, Any]]:
         """What the code of a function names: variables around it, and globals."""

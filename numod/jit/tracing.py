@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from .. import tape as tapes
+from ..constants import constant
 from ..tensor import Tensor
 from .arguments import signature, structure_of, tensors_in
 from .capture import Capture, capturing
@@ -116,9 +117,9 @@ class trace:
         tensors = [*arguments, *state.tensors.values()]
         pattern = tracked(tensors)
         wanted = [tensor for tensor, each in zip(tensors, pattern, strict=True) if each]
-        rates = [Rate(group) for group in state.rates]
-        for rate in rates:
-            rate.group["lr"] = rate.tensor
+        stand_ins = [(group, group["lr"], _stand_in(group)) for _, group in state.rates]
+        for group, _, stand_in in stand_ins:
+            group["lr"] = stand_in
         capture, backward = Capture(), None
         capture.begin()
         try:
@@ -127,13 +128,15 @@ class trace:
                 if leaves:
                     before = capture.there_before()
                     backward = Backward(capture, [leaf for leaf in tensors_in(result) if id(leaf) not in before], leaves)
+            rates = {id(x): Rate(name, group, "lr", x._spec) for (name, group), (_, _, x) in zip(state.rates, stand_ins, strict=True)}
             sources, effects = _ends(capture, result, arguments, rates)
-            kept = all(rate.group["lr"] is rate.tensor for rate in rates)
+            reshaped = capture.reshaped()
+            kept = all(group["lr"] is stand_in for group, _, stand_in in stand_ins)
         finally:
             capture.end(undo=self.record_only and not capture.excluded)
-            for rate in rates:
-                if rate.group["lr"] is rate.tensor:
-                    rate.group["lr"] = rate.value
+            for group, rate, stand_in in stand_ins:
+                if group["lr"] is stand_in:
+                    group["lr"] = rate
         if backward is not None:
             backward.attach([tapes.source(tensor) for tensor in wanted])
         if capture.excluded:
@@ -147,7 +150,15 @@ class trace:
         if backward is not None:
             sources, values, graph = split(capture.graph, sources, backward)
         made = self._last = (Profiled if self.profiling else Replay)(
-            capture.graph, sources, state, graded, effects, arguments, self._options
+            capture.graph,
+            sources,
+            state,
+            graded,
+            effects,
+            [reshaped.get(id(tensor), tensor._spec) for tensor in arguments],
+            self._options,
+            reshaped,
+            distinct=len({*map(id, arguments)}) == len(arguments),
         )
         if backward is not None:
             made = Differentiable(made, pattern, values, graph, backward)
@@ -209,12 +220,15 @@ class trace:
     ) -> DumpResult:
         """Write the program that was made last, with the values that all tensors have now, to a file that `numod.jit.load` runs without the code.
 
-        The program must only return something: one that changes tensors (a training step, BatchNorm in training) or sets gradients is refused, with
-        its name. Random numbers are drawn from the functions of `numod.random`, as here. Arguments that are no tensors are part of the program.
+        A program that changes tensors, such as a training step, takes them with it: those, what optimizers keep and learning rates are in the file as they
+        are now, and the loaded program goes on from there. It must do the same at each call, so that grads are cleared in the function, or were there
+        before the call too; it must not change its arguments, and not be traced with ``capture_as_const``, which keeps all tensors as they are.
+        Random numbers are drawn from the functions of `numod.random`, as here. Arguments that are no tensors are part of the program.
 
         file: a path, or an object with ``write``.
         arg_names, output_names: of the tensors among the arguments and in the result, in order; ``arg_0`` and ``output_0`` and so on if None.
-        keep_opr_name: keep the lines of your code that the calls come from, for messages. keep_param_name: keep the names of the weights.
+        keep_opr_name: keep the lines of your code that the calls come from, for messages. keep_param_name: keep the names of weights that no call
+            changes; of others the names are always kept.
         optimize_for_inference: let the passes work on the program when it is loaded.
         user_info: what the loaded program has as ``user_info``: anything that `numod.save` takes. Not kept without ``enable_metadata``.
         keep_var_name, no_change_graph: nothing to choose, the graph and these names are kept as they are. All other options are those of MegEngine's
@@ -223,9 +237,13 @@ class trace:
         others = {name: value for name, value in locals().items() if name in OTHER_OPTIONS}
         check_options(others, kwargs)
         info = user_info if enable_metadata else None
-        return dump(
-            self._program("trace.dump"), file, arg_names, output_names, optimize_for_inference, keep_opr_name, keep_param_name, info
-        )
+        replay = self._program("trace.dump")
+        if self.capture_as_const and replay.effects.changed:
+            raise TraceError(
+                f"trace.dump: {self.__name__} was traced with capture_as_const or record_only, by which {replay.name_of(replay.effects.changed[0])} "
+                "keeps the value that it has, and changes it; leave that option out, or do not change tensors (is a module in training?)"
+            )
+        return dump(replay, file, arg_names, output_names, optimize_for_inference, keep_opr_name, keep_param_name, info)
 
     def _program(self, what: str) -> Replay:
         if self._last is None:
@@ -260,10 +278,18 @@ class trace:
         return self._program("trace.graph").graph
 
 
-def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: Sequence[Rate]) -> tuple[list[Any], Effects]:
-    """Where the inputs of what was captured come from, and where its results go; the results are put into the graph."""
+def _stand_in(group: dict[str, Any]) -> Tensor:
+    """A tensor in the place of the learning rate of a group of parameters, while a function is traced."""
+    first = group["params"][0]
+    return constant(group["lr"], first.dtype, first.device).detach()
+
+
+def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: dict[int, Rate]) -> tuple[list[Any], Effects]:
+    """Where the inputs of what was captured come from, and where its results go; the results are put into the graph.
+
+    rates: by the ids of the tensors that stood in for them.
+    """
     places = {id(tensor): index for index, tensor in enumerate(arguments)}
-    stand_ins = {id(rate.tensor): rate for rate in rates}
     before = capture.there_before()
 
     def place(tensor: Tensor) -> Place:
@@ -286,7 +312,7 @@ def _ends(capture: Capture, result: Any, arguments: Sequence[Tensor], rates: Seq
         specs=[tensor._spec for tensor in new],
         structure=structure_of(result),
     )
-    sources = [Draw(*s) if isinstance(s, tuple) else stand_ins.get(id(s)) or place(s) for s in capture.sources]
+    sources = [Draw(*s) if isinstance(s, tuple) else rates.get(id(s)) or place(s) for s in capture.sources]
     return sources, effects
 
 

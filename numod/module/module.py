@@ -6,7 +6,7 @@ import itertools
 import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from reprlib import recursive_repr
 from typing import Any, ClassVar
 
@@ -244,29 +244,7 @@ class Module(ABC):
         state_dict: a dict, or a function called as ``function(name, tensor)`` that returns an array, or None for "missing".
         strict: missing and unused names are a KeyError; if False they are logged and skipped. A wrong shape is always a ValueError.
         """
-        tensors = {name: (tensor, flat) for name, tensor, flat in self._named_state()}
-        if isinstance(state_dict, Mapping):
-            arrays = {name: _as_array(state_dict.get(name)) for name in tensors}
-            unused = [name for name in state_dict if name not in tensors]
-        elif callable(state_dict):
-            arrays = {name: _as_array(state_dict(name, tensor)) for name, (tensor, _) in tensors.items()}
-            unused = []
-        else:
-            raise ValueError(f"load_state_dict: expected a dict or a function (name, tensor) -> array, got {type(state_dict).__name__}")
-        missing = [name for name, array in arrays.items() if array is None]
-        unfit = [misfit for name, (tensor, flat) in tensors.items() if (misfit := _misfit(name, tensor, flat, arrays[name]))]
-        where = f"{type(self).__name__}.load_state_dict"
-        report = ", ".join(f"{what}={_braced(names)}" for what, names in (("missing", missing), ("unused", unused)) if names)
-        if unfit:
-            raise ValueError(f"{where}: {'; '.join([*unfit, report] if report else unfit)}")
-        if report and strict:
-            raise KeyError(f"{where}: {report}; strict=True takes exactly the names of state_dict()")
-        if report:
-            _logger.warning("%s: %s", where, report)
-        for name, (tensor, _) in tensors.items():
-            array = arrays[name]
-            if array is not None:
-                tensor._reset(Tensor(array.reshape(tensor.shape), dtype=tensor.dtype, device=tensor.device))
+        load_into(self._named_state(), state_dict, strict, type(self).__name__)
 
     # Text
 
@@ -306,6 +284,33 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Module | Tensor]]:
 
 def _dotted(prefix: str | None) -> str:
     return f"{prefix}." if prefix else ""
+
+
+def load_into(named: Iterable[tuple[str, Tensor, bool]], state_dict: StateDict, strict: bool, of: str) -> None:
+    """What `Module.load_state_dict` does with the tensors of a state: name, tensor, and whether an array with one axis is taken whatever the shape."""
+    tensors = {name: (tensor, flat) for name, tensor, flat in named}
+    if isinstance(state_dict, Mapping):
+        arrays = {name: _as_array(state_dict.get(name)) for name in tensors}
+        unused = [name for name in state_dict if name not in tensors]
+    elif callable(state_dict):
+        arrays = {name: _as_array(state_dict(name, tensor)) for name, (tensor, _) in tensors.items()}
+        unused = []
+    else:
+        raise ValueError(f"load_state_dict: expected a dict or a function (name, tensor) -> array, got {type(state_dict).__name__}")
+    missing = [name for name, array in arrays.items() if array is None]
+    unfit = [misfit for name, (tensor, flat) in tensors.items() if (misfit := _misfit(name, tensor, flat, arrays[name]))]
+    where = f"{of}.load_state_dict"
+    report = ", ".join(f"{what}={_braced(names)}" for what, names in (("missing", missing), ("unused", unused)) if names)
+    if unfit:
+        raise ValueError(f"{where}: {'; '.join([*unfit, report] if report else unfit)}")
+    if report and strict:
+        raise KeyError(f"{where}: {report}; strict=True takes exactly the names of state_dict()")
+    if report:
+        _logger.warning("%s: %s", where, report)
+    for name, (tensor, _) in tensors.items():
+        array = arrays[name]
+        if array is not None:
+            tensor._reset(Tensor(array.reshape(tensor.shape), dtype=tensor.dtype, device=tensor.device))
 
 
 def _as_array(value: Any) -> np.ndarray | None:
