@@ -5,14 +5,15 @@ import pytest
 from guarded import outcome
 
 from numod import config
-from numod.kernel import conv, conv_columns, conv_data, conv_weight, conv_weight_columns
-from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS
+from numod.kernel import conv, conv_columns, conv_data, conv_planes, conv_weight, conv_weight_columns
+from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS, PLANES
 from numod.kernel.host import vector_bytes
 from numod.op import TABLE
 from numod.ops import conv as rows  # noqa: F401 (fills the table)
 
 LANES = [lanes for lanes in (16, 8, 4) if 4 * lanes <= vector_bytes()]
 PLANNERS = {"conv": conv.forward, "conv_data_gradient": conv_data.data_gradient, "conv_weight_gradient": conv_weight.weight_gradient}
+COMPILED = ("conv", "conv_weight", "conv_planes", "conv_planes_weight")  # kernels that there are many of
 TILES = 3  # different ones that a test may compile, half a second each
 SMALL = (  # small convolutions meet what is there for large ones: images and outputs that are done part by part
     (conv, "FRAMES", 20_000),
@@ -22,6 +23,9 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_columns, "FRAMES", 20_000),
     (conv_columns, "DEPTH", 7),
     (conv_columns, "SERIAL", 50),
+    (conv_planes, "FRAMES", 600),
+    (conv_planes, "PIECE", 50),
+    (conv_planes, "RUN", 300),
     (conv_weight_columns, "FRAMES", 20_000),
     (conv_weight_columns, "PLACES", 5),
 )
@@ -48,6 +52,18 @@ def geometry(random: np.random.Generator):
             return (images, groups * inputs, *size), (groups * outputs, inputs, *taps), attrs
 
 
+def depthwise(random: np.random.Generator):
+    """The same of one that is done plane by plane."""
+    windows = (((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)), ((4, 5), (2, 1), (0, 4)), ((2, 3), (1, 2), (1, 0)), ((6,), (2,), (3,)))
+    while True:
+        taps, stride, padding = windows[random.integers(len(windows))]
+        images, channels = (int(value) for value in random.choice((1, 2, 3, 5, 20), 2))
+        size = tuple(int(value) for value in random.choice((1, 2, 3, 7, 8, 14, 15, 16, 17, 31, 33, 40), len(taps)))
+        if all(n + 2 * p >= t for n, p, t in zip(size, padding, taps, strict=True)) and images * channels * np.prod(size) < 30_000:
+            attrs = {"stride": stride, "padding": padding, "dilation": (1,) * len(taps), "groups": channels}
+            return (images, channels, *size), (channels, 1, *taps), attrs
+
+
 def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = False):
     """Run a program and compare with NumPy."""
     x, w = (random.standard_normal(shape).astype("float32") for shape in (x_shape, w_shape))
@@ -71,7 +87,8 @@ def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = Fals
 
 @pytest.mark.parametrize("op", PLANNERS)
 @pytest.mark.parametrize("lanes", LANES)
-def test_random_geometries(op, lanes, monkeypatch):
+@pytest.mark.parametrize(("draw", "modes", "most"), [(geometry, (BY_ROW, BY_IMAGE, COLUMNS), TILES), (depthwise, (PLANES,), 2 * TILES)])
+def test_random_geometries(op, lanes, draw, modes, most, monkeypatch):
     random = np.random.default_rng(lanes)
     tiles: set[tuple] = set()
     done = 0
@@ -79,13 +96,13 @@ def test_random_geometries(op, lanes, monkeypatch):
         for module, name, few in SMALL:
             monkeypatch.setattr(module, name, int(random.choice((LIMITS[module, name], few))))
         monkeypatch.setattr(config, "num_threads", int(random.choice((1, 2, 5))))
-        x_shape, w_shape, attrs = geometry(random)
-        choices = {**attrs, "lanes": lanes, "mode": int(random.choice((BY_ROW, BY_IMAGE, COLUMNS)))}
+        x_shape, w_shape, attrs = draw(random)
+        choices = {**attrs, "lanes": lanes, "mode": int(random.choice(modes))}
         if op == "conv":
             choices["bias"] = bool(random.integers(2))
         program = PLANNERS[op](x_shape, w_shape, **choices)
-        needed = tiles | {step.kernel.key for step in program.steps if step.kernel.key[0] in ("conv", "conv_weight")}
-        if len(needed) <= TILES:
+        needed = tiles | {step.kernel.key for step in program.steps if step.kernel.key[0] in COMPILED}
+        if len(needed) <= most:
             tiles = needed
             compare(random, op, program, x_shape, w_shape, attrs, choices.get("bias", False))
             done += 1
@@ -97,6 +114,8 @@ def test_chosen_ways(op):
     random = np.random.default_rng(0)
     same = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
     cases = [((64, 1, 28, 28), (10, 1, 5, 5), same), ((64, 10, 12, 12), (20, 10, 5, 5), same), ((2, 1, 90, 110), (5, 1, 3, 3), same)]
+    for images, side in ((2, 14), (64, 4)):  # depthwise, plane by plane and by image
+        cases.append(((images, 32, side, side), (32, 1, 3, 3), {**same, "padding": (1, 1), "groups": 32}))
     for x_shape, w_shape, attrs in cases:
         bias = (True,) if op == "conv" else ()
         compare(random, op, PLANNERS[op](x_shape, w_shape, *bias, **attrs), x_shape, w_shape, attrs, *bias)

@@ -156,6 +156,8 @@ def product(x, w, b, stride, groups):
         ((2, 64, 14, 14), (70, 64, 3, 3), 1, 1),  # columns
         ((1, 32, 20, 20), (48, 32, 1, 1), 1, 1),
         ((2, 6, 15, 15), (3, 4, 2, 3, 3), 1, 3),
+        ((2, 40, 15, 15), (40, 1, 1, 3, 3), 1, 40),  # planes, and
+        ((1, 3, 120, 120), (3, 1, 1, 3, 3), 2, 3),  # strips of them
     ],
 )
 @pytest.mark.parametrize("bias", [False, True])

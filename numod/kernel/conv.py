@@ -1,8 +1,8 @@
 """Direct convolutions on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `conv_simd` and
 `conv_layout_simd`.
 
-The way with the fewest cycles by a rough count is taken: one of the two that fill vectors with output places (see `correlation`), or the
-product of matrices of `conv_columns`.
+The way with the fewest cycles by a rough count is taken: one of the two that fill vectors with output places (see `correlation`), the
+product of matrices of `conv_columns`, or, of one channel in each group, that of `conv_planes`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from itertools import product
 from math import prod
 from struct import pack
 
-from . import conv_columns
+from . import conv_columns, conv_planes
 from .correlation import (
     BY_IMAGE,
     BY_ROW,
     COLUMNS,
     LINE,
+    PLANES,
     SIZE,
     TASKS,
     Correlation,
@@ -83,6 +84,11 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
             products = far * blocks * c.groups * (cycles * seen * c.inputs + moved)
             found.append(Tile(BY_IMAGE, lanes, rows, places, products + packed))
     return min(found, key=lambda tile: tile.cycles)
+
+
+def by_planes(c: Correlation, lanes: int) -> bool:
+    """Whether a depthwise convolution takes fewer cycles plane by plane; if not, it fills vectors with many small images."""
+    return conv_planes.cycles(c, lanes) < choose_tile(c, lanes, BY_IMAGE).cycles
 
 
 def tile_record(places: int) -> int:
@@ -222,6 +228,8 @@ def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=Non
         return None
     taps = prod(c.taps)
     lanes = lanes or lanes_of(SIZE)
+    if mode == PLANES or (mode is None and by_planes(c, lanes)):
+        return conv_planes.forward(c, bias, lanes)
     tile = choose_tile(c, lanes, mode)
     refs = (Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"))
     if mode == COLUMNS or (mode is None and conv_columns.cycles(c, lanes, False) < tile.cycles):

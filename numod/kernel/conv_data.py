@@ -10,9 +10,9 @@ from dataclasses import astuple, dataclass, replace
 from itertools import product
 from math import gcd, prod
 
-from . import conv_columns
-from .conv import choose_tile, steps
-from .correlation import COLUMNS, LINE, SIZE, Correlation, correlation
+from . import conv_columns, conv_planes
+from .conv import by_planes, choose_tile, steps
+from .correlation import COLUMNS, LINE, PLANES, SIZE, Correlation, correlation
 from .host import lanes_of
 from .program import Kernel, Program, Ref, Step, Word, divide
 
@@ -59,9 +59,12 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
     f = correlation(x_shape, w_shape, stride, padding, dilation, groups)
     if f is None:
         return None
+    classes = [_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation, strict=True)]
     lanes = lanes or lanes_of(SIZE)
+    if mode == PLANES or (mode is None and (by_planes(f, lanes) if max(f.stride) == 1 else conv_planes.possible(f))):
+        return conv_planes.data_gradient(f, classes[1], classes[2], lanes)
     mode = _way(f, lanes) if mode is None else mode
-    parts = list(product(*(_classes(*axis) for axis in zip(f.size, f.taps, f.stride, f.before, f.dilation, strict=True))))
+    parts = list(product(*classes))
     planes = f.images * f.groups * f.inputs
     whole = f.stride == (1, 1, 1)
     offsets, at = [], 0

@@ -11,13 +11,14 @@ from itertools import product
 from math import inf, prod
 from struct import pack
 
-from . import conv_weight_columns
-from .conv import FRAMES
+from . import conv_planes, conv_weight_columns
+from .conv import FRAMES, by_planes
 from .correlation import (
     BY_IMAGE,
     BY_ROW,
     COLUMNS,
     LINE,
+    PLANES,
     SIZE,
     TASKS,
     Correlation,
@@ -82,6 +83,8 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
     if c is None:
         return None
     lanes = lanes or lanes_of(SIZE)
+    if mode == PLANES or (mode is None and by_planes(c, lanes)):
+        return conv_planes.weight_gradient(c, lanes)
     columns = c.inputs * prod(c.taps)
     rows, taps, cycles = _tile(c.outputs, columns, lanes)
     mode = _mode(c, lanes, rows, taps, cycles) if mode is None else mode
