@@ -146,7 +146,8 @@ def weight_gradient(c: Correlation, lanes: int) -> Program:
     together = max(1, min(block, FRAMES // room))
     sums = Ref("tmp") if parts > 1 else Ref("out")
     words: tuple[Word, ...] = (
-        *(Ref("in", 1), Ref("in", 0), sums, *c.size[1:], *c.out[1:]),
+        *(Ref("in", 1), Ref("in", 0), sums),
+        *(*c.size[1:], *c.out[1:]),
         *(c.before[1], pitch * lanes * SIZE, strips, c.groups, block, c.images, parts, together, room),
     )
     kernel = Kernel(("conv_planes_weight", lanes, frame.step, frame.phases, frame.taps), "numod.kernel.conv_planes_simd:accumulate")
