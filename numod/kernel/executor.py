@@ -10,10 +10,12 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from .. import config
 from . import loader, runtime
 from .program import Kernel, Program, Ref, aligned
 
 MAX_WORDS = 255  # what the launcher keeps on its stack
+PIECES = 32  # for each thread, about: enough that none waits for long, and few to ask for
 GIL_WORK = 20_000  # items of a step's range from which the GIL is let go
 
 
@@ -30,7 +32,8 @@ def pack(program: Program) -> runtime.Buffer:
         if step.grain and step.n > step.grain:
             release = 1
             runtime.start_threads()
-        words += [loader.address(step.kernel), step.n, step.grain, scratch, len(step.words)]
+        grain = step.grain * max(1, step.n // (max(step.grain, 1) * PIECES * config.num_threads))
+        words += [loader.address(step.kernel), step.n, grain, scratch, len(step.words)]
         for word in step.words:
             if isinstance(word, Ref):
                 words += [8 * (first[word.space] + word.index), word.offset]
