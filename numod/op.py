@@ -18,7 +18,8 @@ from .tensor import Tensor, _new
 
 TABLE: dict[str, Op] = {}
 watch: Callable[[Op, tuple, Plan], None] | None = None  # while a profile is made: sees an op's attributes and each plan that is new
-_GIVEN = {"g", "out", "out_spec", "index", "inputs", "memo"}  # what a gradient rule may ask for beside the op's arguments
+_GIVEN = ("g", "out", "out_spec", "index", "inputs", "memo")  # what a gradient rule may ask for beside the op's arguments
+_INDEX = _GIVEN.index("index")
 
 
 _CHOOSING = ("max_pool2d", "relu")
@@ -48,10 +49,11 @@ class Plan:
 
 @dataclass(slots=True)
 class Rule:
-    """The gradient rule of one input: a function, and the names of what it needs, in order."""
+    """The gradient rule of one input: a function, the names of what it needs, in order, and their places among what `_pull` gathers."""
 
     function: Callable
     needs: tuple[str, ...]
+    places: tuple[int, ...]
 
 
 @dataclass(eq=False)
@@ -96,10 +98,11 @@ class Op:
     limit: int = 16384
 
     def __post_init__(self):
-        taken = _GIVEN & {*self.inputs, *self.attrs}
+        taken = {*self.inputs, *self.attrs}.intersection(_GIVEN)
         if taken:
             raise TypeError(f"{self.name}: an argument cannot be named {sorted(taken)}, gradient rules use these names")
-        known = {*_GIVEN, *self.inputs, *(f"{name}_spec" for name in self.inputs), *self.attrs}
+        known = [*_GIVEN, *self.attrs, *(f"{name}_spec" for name in self.inputs), *self.inputs]
+        self.names, self.defaults = tuple(self.attrs), tuple(self.attrs.values())
         self.rules: list[Rule | None] = []
         for name in self.inputs:
             function = self.vjp.get(name)
@@ -107,7 +110,7 @@ class Op:
             unknown = [need for need in needs if need not in known]
             if unknown:
                 raise TypeError(f"{self.name}: the gradient rule for {name!r} asks for {unknown}, known are {sorted(known)}")
-            self.rules.append(Rule(function, needs) if function else None)
+            self.rules.append(Rule(function, needs, tuple(map(known.index, needs))) if function else None)
         for name in self.vjp:
             if name not in self.inputs:
                 raise TypeError(f"{self.name}: a gradient rule for {name!r}, which is not an input")
@@ -131,10 +134,9 @@ class Op:
         """Apply the op; attributes by keyword."""
         if self.function is not None:
             return self.function(*inputs, **attrs)
-        if attrs.keys() - self.attrs.keys():
+        if not attrs.keys() <= self.attrs.keys():
             raise TypeError(f"{self.name}: unknown arguments {sorted(attrs.keys() - self.attrs.keys())}, known are {list(self.attrs)}")
-        values = tuple(attrs.get(name, default) for name, default in self.attrs.items())
-        return apply(self, inputs, values)
+        return apply(self, inputs, tuple(map(attrs.get, self.names, self.defaults)))
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -184,7 +186,7 @@ def apply(op: Op, inputs: Sequence[Tensor], attrs: tuple = ()):
         elif tapes.active and plan.differentiable:
             _record(op, plan, inputs, attrs, (out,))
         return out
-    outs = tuple(Tensor._make(buffer, spec) for buffer, spec in zip(made, plan.outputs, strict=True))
+    outs = tuple([Tensor._make(buffer, spec) for buffer, spec in zip(made, plan.outputs, strict=True)])
     if plan.quantized:
         _keep_qparams(inputs[0], outs)
     if tapes.active and plan.differentiable:
@@ -310,24 +312,24 @@ def _recipe(op: Op, mask: int, count: int) -> tuple[tuple[tuple[int, Rule], ...]
 def _pull(node: Node, gradients: list[Tensor | None]) -> list[Tensor | None]:
     """Gradients of a node's inputs, by the rules of its op."""
     op, specs, attrs, (wanted, kept, _), saved, buffers = node.call
-    known: dict[str, Any] = dict(zip(op.attrs, attrs, strict=True))
-    known["g"] = gradients[0] if len(gradients) == 1 else tuple(gradients)
-    known["out_spec"] = node.outputs[0]
-    outs = [_revive(buffer, spec, node, i) for i, (buffer, spec) in enumerate(zip(buffers, node.outputs, strict=False))]
-    known["out"] = outs[0] if len(outs) == 1 else tuple(outs)
-    tensors = {position: _revive(*what) for position, what in zip(kept, saved, strict=True)}
+    g = gradients[0] if len(gradients) == 1 else tuple(gradients)
+    out: Any = ()
+    if buffers:
+        outs = [_revive(buffer, spec, node, i) for i, (buffer, spec) in enumerate(zip(buffers, node.outputs, strict=True))]
+        out = outs[0] if len(outs) == 1 else tuple(outs)
+    tensors: list[Any] = [None] * max(len(op.inputs), len(specs))
+    for position, what in zip(kept, saved, strict=True):
+        tensors[position] = _revive(*what)
+    values = [g, out, node.outputs[0], 0, None, {}, *attrs]  # in the order of `_GIVEN` ...
     if op.variadic:
-        known["inputs"] = list(tensors.values())
-        known[op.inputs[0] + "_spec"] = specs
+        values[4] = [tensors[position] for position in kept]
+        values += (specs, None)
     else:
-        for position, (name, spec) in enumerate(zip(op.inputs, specs, strict=False)):
-            known[name + "_spec"] = spec
-            known[name] = tensors.get(position)
-    known["memo"] = {}
+        values += (*specs, *[None] * (len(op.inputs) - len(specs)), *tensors)  # ... and `Op.rules`
     results: list[Tensor | None] = [None] * len(specs)
     for position, rule in wanted:
-        known["index"] = position
-        gradient = rule.function(*[known.get(need) for need in rule.needs])
+        values[_INDEX] = position
+        gradient = rule.function(*[values[place] for place in rule.places])
         if gradient is not None and gradient._spec.shape != specs[position].shape:  # the op broadcast this input
             gradient = TABLE["sum_to"](gradient, shape=specs[position].shape)
         results[position] = gradient
@@ -336,6 +338,11 @@ def _pull(node: Node, gradients: list[Tensor | None]) -> list[Tensor | None]:
 
 def _revive(buffer, spec: Spec, node: Node | None, index: int) -> Tensor:
     """A saved value as a tensor, with the place in the graph that it had."""
-    tensor = Tensor._make(buffer, spec)
-    tensor._node, tensor._index = node, index
+    tensor = _new(Tensor)  # as Tensor._make, written out
+    tensor._buffer = buffer
+    tensor._spec = spec
+    tensor._node = node
+    tensor._index = index
+    tensor._grad = None
+    tensor._name = ""
     return tensor

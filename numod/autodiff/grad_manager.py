@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 
@@ -130,17 +129,19 @@ class GradManager:
         if not self._recording:
             raise RuntimeError("GradManager.backward: no computation history; call record() or enter the manager first")
         seeds = _seeds(y, dy)
-        nested = tapes.current().managers > 1  # an outer manager records what the gradients are made of
+        tape = tapes.current()
+        recording = tape.recording
         try:
-            with contextlib.nullcontext() if nested else tapes.paused():
-                entries = [entry for entry in self._attached.values() if entry.node is not None]
-                found = tapes.backward(seeds, {entry.node for entry in entries if entry.node}, lambda a, b: apply(add, (a, b)))
-                for entry in entries:
-                    tensor = entry.tensor()
-                    gradient = found.get(entry.node) if entry.node else None
-                    if tensor is not None and gradient is not None:
-                        _store(tensor, gradient, entry.callbacks)
+            tape.recording = recording and tape.managers > 1  # an outer manager records what the gradients are made of
+            entries = [entry for entry in self._attached.values() if entry.node is not None]
+            found = tapes.backward(seeds, {entry.node for entry in entries if entry.node}, _sum)
+            for entry in entries:
+                tensor = entry.tensor()
+                gradient = found.get(entry.node) if entry.node else None
+                if tensor is not None and gradient is not None:
+                    _store(tensor, gradient, entry.callbacks)
         finally:
+            tape.recording = recording
             self.release()
 
     def __enter__(self) -> GradManager:
@@ -195,7 +196,7 @@ def _seeds(y, dy) -> list[tuple]:
         if gradient is not None:
             if not isinstance(gradient, Tensor):
                 raise RuntimeError(f"GradManager.backward: dy must be a Tensor, got {type(gradient).__name__}")
-            if gradient.shape != output.shape or gradient.dtype != output.dtype:
+            if gradient._spec is not output._spec and (gradient.shape, gradient.dtype) != (output.shape, output.dtype):
                 raise RuntimeError(
                     f"GradManager.backward: dy must be {output.dtype} of shape {output.shape}, got {gradient.dtype} of shape {gradient.shape}"
                 )
@@ -203,6 +204,10 @@ def _seeds(y, dy) -> list[tuple]:
         if source is not None:
             seeds.append((*source, _ones(output) if gradient is None else gradient))
     return seeds
+
+
+def _sum(a: Tensor, b: Tensor) -> Tensor:
+    return apply(add, (a, b))
 
 
 def _ones(like: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ def cross_entropy(x, label, label_smooth):
 
 def _of_rows(g, spec, axis):
     """A gradient, kept axes or not, in the shape without the reduced axes."""
-    return reshape(g, shape=tuple(extent for i, extent in enumerate(spec.shape) if i not in axis))
+    return g if g.ndim == spec.ndim - len(axis) else reshape(g, shape=tuple(extent for i, extent in enumerate(spec.shape) if i not in axis))
 
 
 def _gradient_ref(x, dy, label, axis, label_smooth):

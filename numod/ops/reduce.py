@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..constants import scalar
+from ..constants import beside, scalar
 from ..dtype import boolean, complex64
 from ..errors import DTypeError, check
 from ..forms import composite, rowwise
@@ -22,8 +22,9 @@ from .view import astype, broadcast_to, reshape, transpose
 
 def spread(g, spec: Spec, axis: tuple[int, ...]):
     """A reduced tensor (with or without its reduced axes) broadcast back to ``spec``'s shape."""
-    kept = tuple(1 if i in axis else extent for i, extent in enumerate(spec.shape))
-    return broadcast_to(reshape(g, shape=kept), shape=spec.shape)
+    if g.ndim:  # else there is nothing to keep apart
+        g = reshape(g, shape=tuple([1 if i in axis else extent for i, extent in enumerate(spec.shape)]))
+    return broadcast_to(g, shape=spec.shape)
 
 
 def _ref(function, **fixed):
@@ -57,8 +58,8 @@ def mean(x):
 
 def _scaled(g, spec: Spec, axis: tuple[int, ...]):
     """``g`` divided by the number of elements in a row."""
-    size = math.prod(spec.shape[i] for i in axis)
-    return g if size == 0 else mul(g, scalar(1 / size, g))
+    size = math.prod([spec.shape[i] for i in axis])
+    return g if size == 0 else mul(g, beside(1 / size, g._spec))
 
 
 @rowwise(
