@@ -7,6 +7,7 @@ tensor that exists gets, for the time of the capture, a Buffer object of its own
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import sys
@@ -232,6 +233,11 @@ def _place(buffer: Any, inputs: Sequence[Any]) -> tuple[int, int] | None:
 def user_line() -> str:
     """The innermost line outside of this package."""
     frame: Any = sys._getframe(1)
-    while frame is not None and str(Path(frame.f_code.co_filename)).startswith(_PACKAGE):
+    while frame is not None and _is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+@functools.cache
+def _is_ours(file: str) -> bool:
+    return str(Path(file)).startswith(_PACKAGE)

@@ -177,6 +177,8 @@ def _constant(operand: Operand) -> str:
 
 def extent(spec: Spec) -> int:
     """The bytes from the first element of a tensor to behind its last."""
+    if spec.contiguous:
+        return spec.nbytes
     return (sum((n - 1) * stride for n, stride in zip(spec.shape, spec.strides, strict=True)) + 1) * spec.dtype.itemsize if spec.size else 0
 
 

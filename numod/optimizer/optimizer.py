@@ -75,7 +75,7 @@ class Optimizer(ABC):
 
     def _add_state(self, param: Parameter, state_name: str, initializer: float | np.ndarray | Tensor | None = None) -> None:
         """Keep a tensor for ``param``: zeros of its shape, or what ``initializer`` holds (a number makes a tensor without axes)."""
-        value, dtype = (np.zeros(param.shape), param.dtype) if initializer is None else (initializer, None)
+        value, dtype = (np.zeros(param.shape, param.dtype), param.dtype) if initializer is None else (initializer, None)
         self._state.setdefault(param, {})[state_name] = Tensor(value, dtype=dtype, device=param.device)
 
     def step(self) -> Self:
