@@ -63,6 +63,7 @@ print(total)
 def _run(python: str, program: str, cache: str | None = None) -> tuple[float, str]:
     """(seconds, what it printed) of a process."""
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent) if python == sys.executable else ""}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     if cache is not None:
         environment["NUMOD_CACHE_DIR"] = cache
     start = time.perf_counter()
