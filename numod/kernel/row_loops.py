@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterable, Sequence
 
-from . import half
+from . import half, inline
 from .formula import RowProgram
 
 TILE = 512  # rows walked together, at most
@@ -218,7 +219,7 @@ class Writer:
                 add("        for t in range(tile):")
                 add(f"            {total} = {start}")
                 work.append(step)
-            simple = all(fold[2] != "first" and len(fold) == 4 for fold in folds) and not self.per_place
+            simple = all(fold[2] != "first" and len(fold) == 4 for fold in folds)
             self._tile_loop(work, known, TOGETHER if simple else 1)
             for _, name, operation, *_ in folds:
                 if operation in SUMS:
@@ -244,10 +245,15 @@ class Writer:
         if together > 1:
             self.lines.append(f"        for r in range(0, r1 // {together} * {together}, {together}):")
             self.lines.append("            at = base + r * b_size")
+            places = [name for name in self.per_place if name in used]
+            for place in range(together):
+                self.lines += [f"            {name}_{place} = {self._read(name, f'r + {place}')}" for name in places]
             self.lines.append("            for t in range(tile):")
             self.lines += [f"                {name} = all_{name}[t]" for name in known if name in used]
-            for next_row in range(together):
-                self._elements(" " * 16, work, f"at + {next_row} * b_size + t", f"r + {next_row}", "i + t")
+            for place in range(together):
+                named = inline.Rename({name: f"{name}_{place}" for name in places})
+                here = [(named.visit(copy.deepcopy(expression)), statement) for expression, statement in work]
+                self._elements(" " * 16, here, f"at + {place} * b_size + t", f"r + {place}", "i + t")
         start = f"r1 // {together} * {together}, " if together > 1 else ""
         self.lines += [f"        for r in range({start}r1):", "            at = base + r * b_size"]
         for name in self.per_place:

@@ -174,5 +174,5 @@ def _of_sums(name):
 )
 def layer_normalize_sums(x, dy, mean, var, eps):
     """The gradients of `layer_normalize` with respect to weight and bias: sums along the axes that its rows do not run along."""
-    along = fold(add, dy * ((x - mean) / math.sqrt(var + eps)))
+    along = fold(add, dy * ((x - mean) * (1.0 / math.sqrt(var + eps))))
     return along, fold(add, dy)
