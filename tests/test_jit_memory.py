@@ -1,5 +1,7 @@
 """Memory of programs: values that are needed at the same time are never in the same place, and what is computed again is the same."""
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given, note, settings, strategies
@@ -14,7 +16,7 @@ from numod.autodiff import GradManager
 from numod.jit import DTRConfig, GraphOptimizationConfig, SublinearMemoryConfig, trace
 from numod.jit.footprint import needed, steps_of
 from numod.jit.lowering import Segment
-from numod.kernel import runtime
+from numod.kernel import executor, runtime
 from numod.kernel.program import Ref
 
 SAVING = {
@@ -118,6 +120,26 @@ def test_a_training_step_in_less_memory_is_the_same_step():
         assert smaller.program < 0.7 * memory.program
         assert less < 0.85 * peak  # the pool hands out larger pieces
         assert more > calls
+
+
+def test_calls_take_no_memory_from_the_system_once_the_program_runs():
+    step = training()[1]
+    result = [step(X, Y) for _ in range(3)][-1]  # one result is held when the next one is made
+    taken = {sum(runtime.memory()[kind] for kind in ("live", "cached")) for _ in range(100) if (result := step(X, Y)) is not None}
+    assert len(taken) == 1, result
+
+
+def test_a_program_lets_go_of_the_gil_for_as_much_as_is_worth_it():
+    def lets_go(function, *inputs):
+        traced = trace(function)
+        traced(*inputs)
+        (segment,) = traced._last.prepare().stages
+        return bool(struct.unpack_from("6q", segment.run.args[0])[5])
+
+    few, many = (nm.Tensor(np.ones(n, np.float32)) for n in (executor.GIL_WORK - 1, executor.GIL_WORK))
+    assert not lets_go(lambda x: x * 2 + 1, few)
+    assert lets_go(lambda x: x * 2 + 1, many)
+    assert lets_go(training()[1].__wrapped__, X, Y)
 
 
 def test_memory_grows_with_the_root_of_the_depth():
