@@ -1,6 +1,7 @@
 """Settings that hold for the process, read from the environment once and changed through functions.
 
 Environment: ``NUMOD_NUM_THREADS``, ``NUMOD_CACHE_DIR``, ``NUMOD_HUB_DIR``, ``NUMOD_VECTOR_WIDTH`` (float32 lanes: 4, 8 or 16),
+``NUMOD_WINOGRAD`` (0: every convolution adds up the products of its definition, see ADR 15),
 ``NUMBA_DISABLE_JIT`` (kernels run as plain Python: slow, for debugging).
 """
 
@@ -26,4 +27,5 @@ def _cores() -> int:
 
 num_threads: int = _positive("NUMOD_NUM_THREADS") or _cores()
 vector_width: int | None = _positive("NUMOD_VECTOR_WIDTH")
+winograd: bool = os.environ.get("NUMOD_WINOGRAD", "1") not in ("", "0")
 interpret: bool = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")

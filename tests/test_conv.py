@@ -5,8 +5,8 @@ import pytest
 from guarded import outcome
 
 from numod import config
-from numod.kernel import conv, conv_columns, conv_data, conv_planes, conv_weight, conv_weight_columns
-from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS, PLANES
+from numod.kernel import conv, conv_columns, conv_data, conv_planes, conv_weight, conv_weight_columns, conv_winograd
+from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS, PLANES, WINOGRAD
 from numod.kernel.host import vector_bytes
 from numod.op import TABLE
 from numod.ops import conv as rows  # noqa: F401 (fills the table)
@@ -28,6 +28,8 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_planes, "RUN", 300),
     (conv_weight_columns, "FRAMES", 20_000),
     (conv_weight_columns, "PLACES", 5),
+    (conv_winograd, "SERIAL", 50),
+    (conv_winograd, "ROW_BLOCK", 12),
 )
 LIMITS = {(module, name): getattr(module, name) for module, name, _ in SMALL}
 
@@ -64,7 +66,7 @@ def depthwise(random: np.random.Generator):
             return (images, channels, *size), (channels, 1, *taps), attrs
 
 
-def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = False):
+def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = False, mode: int | None = None):
     """Run a program and compare with NumPy."""
     x, w = (random.standard_normal(shape).astype("float32") for shape in (x_shape, w_shape))
     inputs, shape, start = [x, w], {}, np.zeros(1, "float32")
@@ -80,6 +82,10 @@ def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = Fals
     wanted = TABLE[op].ref(first, second, **shape, **attrs) + after
     sizes = TABLE[op].ref(np.abs(first), np.abs(second), **shape, **attrs) + np.abs(after)
     terms = TABLE[op].ref(np.ones_like(first), np.ones_like(second), **shape, **attrs)
+    if mode == WINOGRAD:  # sums of all that a tile sees with all taps, part of which cancels
+        largest = np.broadcast_to(np.abs(second).max((-2, -1), keepdims=True), second.shape)
+        around = np.pad(TABLE[op].ref(np.abs(first), largest, **shape, **attrs), ((0, 0), (0, 0), (1, 1), (1, 1)))
+        sizes = np.lib.stride_tricks.sliding_window_view(around, (3, 3), (2, 3)).max((-2, -1)) + np.abs(after)
     difference = np.abs(np.frombuffer(made, "float32").reshape(wanted.shape) - wanted)
     bound = (terms + 20) * 2.0**-24 * sizes  # of any order of summation; parts of dw are summed once more
     assert (difference <= bound).all(), (op, x_shape, w_shape, attrs, bias, program.steps[-1].kernel.key, difference.max())
@@ -108,6 +114,25 @@ def test_random_geometries(op, lanes, draw, modes, most, monkeypatch):
             done += 1
 
 
+@pytest.mark.parametrize("op", ["conv", "conv_data_gradient"])
+@pytest.mark.parametrize("lanes", LANES)
+def test_random_windows_of_3_by_3(op, lanes, monkeypatch):
+    random = np.random.default_rng(lanes)
+    for _ in range(60):
+        for module, name, few in SMALL:
+            monkeypatch.setattr(module, name, int(random.choice((LIMITS[module, name], few))))
+        monkeypatch.setattr(config, "num_threads", int(random.choice((1, 2, 5))))
+        groups, inputs, outputs = (int(random.choice(some)) for some in ((1, 1, 2, 3), (1, 2, 3, 5, 17), (1, 2, 4, 7, 15, 50)))
+        padding = tuple(int(n) for n in random.integers(0, 4, 2))
+        size = tuple(int(random.choice([n for n in (1, 2, 3, 4, 5, 6, 7, 9, 14, 17, 33, 70) if n + 2 * p > 2])) for p in padding)
+        x_shape, w_shape = (int(random.choice((1, 2, 3, 5))), groups * inputs, *size), (groups * outputs, inputs, 3, 3)
+        attrs = {"stride": (1, 1), "padding": padding, "dilation": (1, 1), "groups": groups}
+        bias = op == "conv" and bool(random.integers(2))
+        choices = {"bias": bias} if op == "conv" else {}
+        program = PLANNERS[op](x_shape, w_shape, **attrs, **choices, lanes=lanes, mode=WINOGRAD)
+        compare(random, op, program, x_shape, w_shape, attrs, bias, WINOGRAD)
+
+
 @pytest.mark.parametrize("op", PLANNERS)
 def test_chosen_ways(op):
     """What the planner chooses by itself, for the layers of a small network on digits and for large planes."""
@@ -133,15 +158,16 @@ def test_what_is_left_to_the_generic_form():
         assert conv_weight.weight_gradient(x_shape, w_shape, **attrs) is None
 
 
+@pytest.mark.parametrize("mode", [COLUMNS, WINOGRAD])
 @pytest.mark.parametrize("op", ["conv", "conv_data_gradient"])
-def test_plans_for_other_threads_agree_in_every_bit(op, monkeypatch):
+def test_plans_for_other_threads_agree_in_every_bit(op, mode, monkeypatch):
     random = np.random.default_rng(0)
     x_shape, w_shape, same = (8, 32, 13, 13), (32, 32, 3, 3), {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
     inputs = [random.standard_normal(shape).astype("float32") for shape in (x_shape, w_shape)]  # dy has the shape of x
     made, plans = set(), set()
     for count in (1, 2, 7):
         monkeypatch.setattr(config, "num_threads", count)
-        program = PLANNERS[op](x_shape, w_shape, *((False,) if op == "conv" else ()), mode=COLUMNS, **same)
+        program = PLANNERS[op](x_shape, w_shape, *((False,) if op == "conv" else ()), mode=mode, **same)
         plans.add(program.steps[-1].n)
         made.update(outcome(program, inputs, random))
     assert len(plans) > 1

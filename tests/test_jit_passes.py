@@ -35,6 +35,26 @@ def test_what_nobody_uses_is_not_computed():
     assert names(wasteful, X, dead_code=True) == ["sin"]
 
 
+@pytest.mark.parametrize("wrong", ["index", "matrix"])
+def test_what_refuses_its_values_does_so_though_nobody_uses_it(wrong):
+    def careful(x, index):
+        F.matinv(x)
+        F.gather(x, 1, index)
+        return F.sin(x)
+
+    matrix, index = np.array([[2.0, 1.0], [1.0, 2.0]], np.float32), np.zeros((2, 1), np.int32)
+    call = trace(careful)
+    call(nm.Tensor(matrix), nm.Tensor(index))
+    if wrong == "index":
+        index = index + 2
+    else:
+        matrix = np.ones_like(matrix)
+    with pytest.raises((IndexError, ValueError)) as expected:
+        careful(nm.Tensor(matrix), nm.Tensor(index))
+    with pytest.raises(type(expected.value)):
+        call(nm.Tensor(matrix), nm.Tensor(index))
+
+
 def test_constants_are_computed_once():
     table = np.arange(6, dtype=np.float32)
     function = lambda x: x + F.exp(nm.Tensor(table)).sum()

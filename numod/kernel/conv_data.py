@@ -10,9 +10,9 @@ from dataclasses import astuple, dataclass, replace
 from itertools import product
 from math import gcd, prod
 
-from . import conv_columns, conv_planes
-from .conv import by_planes, choose_tile, steps
-from .correlation import COLUMNS, LINE, PLANES, SIZE, Correlation, correlation
+from . import conv_columns, conv_planes, conv_winograd
+from .conv import best_way, by_planes, choose_tile, steps
+from .correlation import COLUMNS, LINE, PLANES, SIZE, WINOGRAD, Correlation, correlation
 from .host import lanes_of
 from .program import Kernel, Program, Ref, Step, Word, divide
 
@@ -44,9 +44,9 @@ def _classes(size: int, taps: int, stride: int, padding: int, dilation: int) -> 
 
 
 def _way(f: Correlation, lanes: int) -> int | None:
-    """`COLUMNS` if that takes fewer cycles for a correlation of this size, otherwise None: `conv` chooses among its own."""
+    """The way that takes the fewest cycles for a correlation of this size; None: `conv` chooses among its own."""
     swapped = replace(f, inputs=f.outputs, outputs=f.inputs, size=f.out, out=f.size, stride=(1, 1, 1))
-    return COLUMNS if conv_columns.cycles(swapped, lanes, True) < choose_tile(swapped, lanes).cycles else None
+    return best_way(swapped, lanes, choose_tile(swapped, lanes).cycles, conv_winograd.applies(f), exchanged=True)
 
 
 def _by_output(f: Correlation) -> bool:
@@ -110,6 +110,8 @@ def _part(
     taps, tap_steps = prod(f.taps), (f.taps[1] * f.taps[2], f.taps[2], 1)
     first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
     back = tuple(-stride * step for stride, step in zip(strides, tap_steps, strict=True))  # from one tap of the class to the next
+    if mode == WINOGRAD:
+        return conv_winograd.steps(c, lanes, Ref("in", 0), weights, 0, target, True, at)
     if mode == COLUMNS:
         if _by_output(f):
             rows = conv_columns.WeightRows(f.outputs * taps, flipped=True)

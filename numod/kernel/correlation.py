@@ -15,7 +15,7 @@ from .program import Kernel, Ref, Step, Word, divide
 SIZE = 4  # bytes of a float32
 LINE = 64  # bytes of a cache line
 TASKS = 16  # aim for at least this many pieces of work, so that threads end together
-BY_ROW, BY_IMAGE, COLUMNS, PLANES = 0, 1, 2, 3
+BY_ROW, BY_IMAGE, COLUMNS, PLANES, WINOGRAD = 0, 1, 2, 3, 4
 
 Axes = tuple[int, ...]
 

@@ -1,0 +1,183 @@
+"""Convolutions with windows of 3 x 3 on the CPU with fewer multiplications: which kernels run for which shapes. Plain Python; the machine code is in
+`conv_winograd_simd`.
+
+Winograd's F(2 x 2, 3 x 3) (Lavin & Gray, 2016): a tile of 2 x 2 outputs sees 4 x 4 values of an image. These and the weights are transformed to 16 values
+each, so that 16 multiplications do what 36 did:
+
+    y = A' [(G w G') * (B' x B)] A,  with * element by element, and summed over the input channels before A is applied.
+
+For each of the 16 places that is a product of matrices, weights (outputs, inputs) times tiles (inputs, tiles), in the register tiles of `gemm`. A piece of
+work has whole rows of tiles. It transforms a panel of tiles at a time into scratch memory, multiplies, and transforms the products back into the output.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from struct import pack
+
+from .. import config
+from .conv_columns import CACHED, SERIAL, step_cycles
+from .correlation import LINE, SIZE, Correlation
+from .gemm import ROWS, column_vectors
+from .host import idle, most_pieces
+from .program import Kernel, Ref, Step, Word, divide
+
+PLACES = 16  # of a transformed tile
+ROW_BLOCK = 8 * ROWS  # output channels whose products are transformed back at a time: those of a panel stay in the second-level cache
+WEIGHT_ROWS = 8  # exchanged weights that lie together and are transformed together
+CACHE = 3 << 19  # bytes of transformed tiles that stay there, too
+TILES_IN, TILES_OUT = 40, 30  # cycles to transform the tiles of a vector on the way in and out
+WEIGHT = {False: 14, True: 20}  # to transform a weight, and one of the exchanged; they go through memory
+BUSY = 1.1  # of the register tiles' time: what they wait for memory
+TILE_CALL = 40  # to begin and end a register tile
+STREAMED = 8  # bytes of transformed weights a cycle, where they are too many for the second-level cache
+PIECE, PANEL, SEGMENT, PART = 32, 24, 72, 24  # bytes of a record: see `tables`
+
+
+def applies(c: Correlation) -> bool:
+    """Whether this is a convolution with a 3 x 3 window that goes from place to place, and may be done in this way."""
+    return (
+        config.winograd and c.taps == (1, 3, 3) and c.stride == c.dilation == (1, 1, 1) and c.size[0] == c.out[0] == 1 and c.before[0] == 0
+    )
+
+
+def tables(c: Correlation, pieces: int, width: int, lanes: int) -> bytes:
+    """What the pieces do, as int64 records, addresses in bytes from the start:
+
+    pieces: panels (address, count) and parts of images (address, count)
+    panels: segments (address, count), and tiles
+    segments: neighbouring tiles of a row, a vector at most: byte offset of the source; which of its 4 rows exist (first, last + 1), and which columns;
+              bytes of panel; byte offset of the output, its columns, its rows
+    parts: image, and its first and last + 1 output
+    """
+    (_, height, row), (_, out_height, out_row) = c.size, c.out
+    down, across = divide(out_height, 2), divide(out_row, 2)
+    lines = c.images * down
+    image_in, image_out = c.groups * c.inputs * height * row, c.groups * c.outputs * out_height * out_row
+    found: list[list[tuple[int, ...]]] = [[], [], [], []]
+    for piece in range(pieces):
+        first_panel, first_part = len(found[1]), len(found[3])
+        tiles, first_segment = 0, len(found[2])
+        own = range(lines * piece // pieces, lines * (piece + 1) // pieces)
+        for line in own:
+            image, y = divmod(line, down)
+            x = 0
+            while x < across:
+                count = min(lanes, across - x, width - tiles)
+                top, left = 2 * y - c.before[1], 2 * x - c.before[2]
+                found[2].append(
+                    (
+                        (image * image_in + top * row + left) * SIZE,
+                        max(0, -top),
+                        min(4, height - top),
+                        max(0, -left),
+                        row - left,
+                        tiles * SIZE,
+                        (image * image_out + 2 * y * out_row + 2 * x) * SIZE,
+                        min(2 * count, out_row - 2 * x),
+                        min(2, out_height - 2 * y),
+                    )
+                )
+                x, tiles = x + count, tiles + count
+                if tiles == width or (line == own[-1] and x == across):
+                    found[1].append((first_segment, len(found[2]) - first_segment, tiles))
+                    tiles, first_segment = 0, len(found[2])
+            here = (image, 2 * y * out_row, min(2 * y + 2, out_height) * out_row)
+            if len(found[3]) > first_part and found[3][-1][0] == image:
+                found[3][-1] = (*found[3][-1][:2], here[2])
+            else:
+                found[3].append(here)
+        found[0].append((first_panel, len(found[1]) - first_panel, first_part, len(found[3]) - first_part))
+    panels_at = len(found[0]) * PIECE
+    segments_at = panels_at + len(found[1]) * PANEL
+    parts_at = segments_at + len(found[2]) * SEGMENT
+    values: list[int] = []
+    for panel, panels, part, parts in found[0]:
+        values += [panels_at + panel * PANEL, panels, parts_at + part * PART, parts]
+    for segment, segments, tiles in found[1]:
+        values += [segments_at + segment * SEGMENT, segments, tiles]
+    for record in (*found[2], *found[3]):
+        values += record
+    return pack(f"{len(values)}q", *values)
+
+
+def steps(
+    c: Correlation, lanes: int, source: Ref, weights: Ref, bias: Ref | int, output: Ref, exchanged: bool, at: int
+) -> tuple[list[Step], int]:
+    """Steps of one correlation and the end of the workspace they use from ``at`` on.
+
+    exchanged: the weights are (group, input, output, tap), their taps from the last to the first; else (group, output, input, tap).
+    """
+    pieces, row_blocks, vectors = _blocks(c, lanes)
+    width, row_block = vectors * lanes, divide(divide(c.outputs, ROWS), row_blocks) * ROWS
+    transformed = Ref("tmp", 0, at)
+    at += divide(PLACES * c.groups * c.outputs * c.inputs * SIZE, LINE) * LINE
+    taps = 9 * SIZE
+    row_step, step, block = (taps, c.outputs * taps, WEIGHT_ROWS) if exchanged else (c.inputs * taps, taps, 1)
+    words: tuple[Word, ...] = (weights, transformed, c.outputs, c.inputs, c.outputs * c.inputs * taps, row_step, step, block)
+    kernel = Kernel(("conv_winograd_weights", lanes, exchanged), "numod.kernel.conv_winograd_simd:transform_weights")
+    made = [Step(kernel, c.groups * divide(c.outputs, block), words, max(1, 4096 // (block * c.inputs)))]
+
+    plane, panel_row = c.out[1] * c.out[2], (width + lanes) * SIZE
+    kept = min(ROW_BLOCK, row_block)
+    words = (
+        *(source, transformed, bias or bytes(SIZE), output, tables(c, pieces, width, lanes), bytes((width + 2 * lanes + 2) * SIZE)),
+        *(c.size[1] * c.size[2] * SIZE, c.size[2] * SIZE, c.inputs, c.groups, c.outputs, plane, c.out[2] * SIZE),
+        *(pieces, row_block, kept, panel_row, int(bias != 0), 0),
+    )
+    kernel = Kernel(("conv_winograd", lanes), "numod.kernel.conv_winograd_simd:multiply")
+    shared = _work(c) >= SERIAL
+    scratch = PLACES * (c.inputs + kept) * panel_row
+    opened = min(plane, divide(c.images * plane, pieces))
+    made.append(Step(kernel, c.groups * pieces * divide(c.outputs, row_block), words, int(shared), scratch, open=opened))
+    return made, at
+
+
+def _work(c: Correlation) -> int:
+    """Multiplications."""
+    return PLACES * c.groups * c.outputs * c.inputs * _tiles(c)
+
+
+def _tiles(c: Correlation) -> int:
+    return c.images * divide(c.out[1], 2) * divide(c.out[2], 2)
+
+
+def cycles(c: Correlation, lanes: int, exchanged: bool) -> float:
+    """About how long it takes on one thread."""
+    return WEIGHT[exchanged] * c.groups * c.outputs * c.inputs + min(_products(c, lanes, vectors, 1, 1) for vectors in _widths(lanes))
+
+
+def _widths(lanes: int) -> tuple[int, ...]:
+    """Vectors that a panel may have."""
+    widest = column_vectors(lanes, "float32")
+    return tuple(sorted({widest, max(1, widest // 2)}))
+
+
+def _products(c: Correlation, lanes: int, vectors: int, pieces: int, row_blocks: int) -> float:
+    """Cycles of all but the weights' transformation, when the work is cut into so many pieces."""
+    piece = divide(_tiles(c), pieces)
+    panels = divide(piece, vectors * lanes)
+    used = (panels - 1) * step_cycles(vectors, lanes) + step_cycles(divide(piece - (panels - 1) * vectors * lanes, lanes), lanes)
+    rows = divide(c.outputs, ROWS)
+    multiplied = PLACES * rows * (c.inputs * used + TILE_CALL * panels)
+    across = divide(c.out[2], 2)
+    segments = piece / across * divide(across, lanes)
+    moved = segments * (TILES_IN * c.inputs * row_blocks + TILES_OUT * c.outputs)
+    tiles = PLACES * c.inputs * (vectors + 1) * lanes * SIZE
+    multiplied *= BUSY if tiles < CACHE else 1.5
+    weights = PLACES * c.outputs * c.inputs * SIZE
+    read = panels * weights / (CACHED if weights < 1 << 20 else STREAMED)
+    return c.groups * pieces * (multiplied + moved + max(0.0, read - multiplied))
+
+
+def _blocks(c: Correlation, lanes: int) -> tuple[int, int, int]:
+    """Pieces of rows of tiles, blocks of output channels, and vectors of a panel."""
+    shared, lines = _work(c) >= SERIAL, c.images * divide(c.out[1], 2)
+    best = (inf, 0, 0, 0)
+    for vectors in _widths(lanes):
+        for pieces in range(1, min(lines, most_pieces() if shared else 1) + 1):
+            for row_blocks in range(1, min(divide(c.outputs, ROWS), most_pieces() if shared else 1) + 1):
+                waited = idle(c.groups * pieces * row_blocks) if shared else 0.0
+                cost = _products(c, lanes, vectors, pieces, row_blocks) * (1 + waited)
+                best = min(best, (cost, pieces, row_blocks, vectors))
+    return best[1:]

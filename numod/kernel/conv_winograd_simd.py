@@ -1,0 +1,216 @@
+"""Builders of the kernels of `conv_winograd`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from .conv_winograd import PANEL, PART, PIECE, PLACES, ROWS, SEGMENT, SIZE
+from .gemm_simd import register_tiles
+from .intrinsics import load
+from .simd import I32, Emit, Value, Vectors, follow, native, word, words
+
+
+def _transform_weights(lanes: int, flipped: bool) -> Emit:
+    """G w G' of the 9 taps of ``count`` channels, a vector at most; they are ``step`` bytes apart, and the 16 places ``plane`` bytes."""
+
+    def emit(builder, arguments):
+        source, step, count, target, plane = arguments
+        v = Vectors(builder, lanes)
+        valid, taps = v.first(count), []
+        for first in range(0, 9, lanes):
+            found = min(lanes, 9 - first)
+            lines = []
+            for i in range(lanes):
+                here = v.offset(builder.add(source, builder.mul(step, word(i))), first * SIZE)
+                present = builder.icmp_signed("<", word(i), count)
+                lines.append(v.load(here, v.first(builder.select(present, word(found), word(0)))))
+            taps += v.transpose(lines)[:found]
+        if flipped:
+            taps.reverse()
+        half = v.splat(ir.Constant(v.element, 0.5))
+
+        def transformed(a: Value, b: Value, c: Value) -> list[Value]:
+            sides, middle = builder.fmul(half, builder.fadd(a, c)), builder.fmul(half, b)
+            return [a, builder.fadd(sides, middle), builder.fsub(sides, middle), c]
+
+        columns = [transformed(*taps[x::3]) for x in range(3)]
+        for y in range(4):
+            for x, value in enumerate(transformed(*(column[y] for column in columns))):
+                v.store(value, builder.add(target, builder.mul(plane, word(4 * y + x))), valid)
+
+    return emit
+
+
+def transform_weights(lanes: int, exchanged: bool) -> Callable:
+    """Weights -> (group, place, output, input): the range counts (group, ``block`` outputs)."""
+    transform = native(f"winograd_weights.{lanes}{int(exchanged)}", 5, _transform_weights(lanes, exchanged))
+
+    def kernel(begin, end, args, scratch):
+        source, target, outputs, inputs, group_step, row_step, step, block = words(args, 0, 8)
+        plane = outputs * inputs * SIZE
+        blocks = (outputs + block - 1) // block
+        for index in range(begin, end):
+            group, first = index // blocks, index % blocks * block
+            here, to = source + group * group_step, target + group * PLACES * plane
+            for i in range(0, inputs, lanes):
+                for row in range(first, min(first + block, outputs)):
+                    at = here + row * row_step + i * step
+                    transform((at, step, min(lanes, inputs - i), to + (row * inputs + i) * SIZE, plane))
+
+    return kernel
+
+
+def _transform_tiles(lanes: int) -> Emit:
+    """B' x B of all tiles of a panel: for each of 16 places, for each channel, a row of the panel. Vectors are written to their end.
+
+    ``zeros``: what is read in place of a row outside of the image.
+    """
+
+    def emit(builder, arguments):
+        source, channel, row, channels, records, count, zeros, panel, place, panel_row = arguments
+        v = Vectors(builder, lanes)
+        evens, odds = ([ir.Constant(I32, 2 * i + odd) for i in range(lanes)] for odd in (0, 1))
+
+        def pick(a: Value, b: Value, order: list) -> Value:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, lanes), order))
+
+        def segment(state):
+            (record,) = state
+            offset, top, bottom, left, right, to = (v.load_word(v.offset(record, 8 * i)) for i in range(6))
+            masks = [
+                builder.and_(v.first(builder.sub(right, word(start))), builder.not_(v.first(builder.sub(left, word(start)))))
+                for start in (0, lanes, 2, lanes + 2)
+            ]
+            rows, row_steps = [], []
+            for y in range(4):
+                inside = builder.and_(builder.icmp_signed(">=", word(y), top), builder.icmp_signed("<", word(y), bottom))
+                line = builder.add(builder.add(source, offset), builder.mul(row, word(y)))
+                rows.append(builder.select(inside, line, zeros))
+                row_steps.append(builder.select(inside, channel, word(0)))
+
+            def one(state):
+                *rows, to = state
+                parts = []  # for each of four vectors of columns: B' applied along them
+                for start, mask in zip((0, lanes, 2, lanes + 2), masks, strict=True):
+                    a, b, c, d = (v.load(v.offset(line, start * SIZE), mask) for line in rows)
+                    parts.append([builder.fsub(a, c), builder.fadd(b, c), builder.fsub(c, b), builder.fsub(b, d)])
+                for y in range(4):
+                    first, second, third, fourth = (part[y] for part in parts)
+                    a, b = pick(first, second, evens), pick(first, second, odds)
+                    c, d = pick(third, fourth, evens), pick(third, fourth, odds)
+                    for x, value in enumerate((builder.fsub(a, c), builder.fadd(b, c), builder.fsub(c, b), builder.fsub(b, d))):
+                        v.store(value, builder.add(to, builder.mul(place, word(4 * y + x))))
+                return [*(builder.add(line, step) for line, step in zip(rows, row_steps, strict=True)), builder.add(to, panel_row)]
+
+            v.loop(channels, [*rows, builder.add(panel, to)], one)
+            return [v.offset(record, SEGMENT)]
+
+        v.loop(count, [records], segment)
+
+    return emit
+
+
+def _transform_products(lanes: int) -> Emit:
+    """A' m A + bias of all tiles of a panel, for ``channels`` output channels."""
+
+    def emit(builder, arguments):
+        products, place, panel_row, channels, records, count, output, plane, row, bias, bias_step = arguments
+        v = Vectors(builder, lanes)
+
+        def segment(state):
+            (record,) = state
+            to, offset, columns, lines = (v.load_word(v.offset(record, 8 * i)) for i in range(5, 9))
+            masks = [v.first(columns), v.first(builder.sub(columns, word(lanes)))]
+            tiles = v.first(builder.ashr(builder.add(columns, word(1)), word(1)))
+            both = builder.icmp_signed(">", lines, word(1))
+            second = [builder.select(both, mask, ir.Constant(mask.type, [0] * lanes)) for mask in masks]
+
+            def one(state):
+                here, bias, out = state
+                start = v.broadcast(bias)
+                m = [v.load(builder.add(here, builder.mul(place, word(i))), tiles) for i in range(PLACES)]
+
+                def summed(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, Value]:
+                    return builder.fadd(builder.fadd(a, b), c), builder.fsub(builder.fsub(b, c), d)
+
+                columns = [summed(*m[x::4]) for x in range(4)]
+                for y, valid in enumerate((masks, second)):
+                    left, right = (builder.fadd(value, start) for value in summed(*(column[y] for column in columns)))
+                    at = builder.add(out, row) if y else out
+                    for half in (0, 1):
+                        v.store(v.zip(left, right, half), v.offset(at, half * v.bytes), valid[half])
+                return [builder.add(here, panel_row), builder.add(bias, bias_step), builder.add(out, plane)]
+
+            v.loop(channels, [builder.add(products, to), bias, builder.add(output, offset)], one)
+            return [v.offset(record, SEGMENT)]
+
+        v.loop(count, [records], segment)
+
+    return emit
+
+
+def multiply(lanes: int) -> Callable:
+    """The range counts (block of output channels, piece, group), in this order."""
+    tile, widths = register_tiles(lanes, "float32")
+    transform_tiles = native(f"winograd_tiles.{lanes}", 10, _transform_tiles(lanes))
+    transform_products = native(f"winograd_products.{lanes}", 11, _transform_products(lanes))
+
+    def kernel(begin, end, args, scratch):
+        source, weights, bias, output, tables, zeros = words(args, 0, 6)
+        channel, source_row, inputs, groups, outputs, plane, output_row = words(args, 6, 7)
+        pieces, row_block, kept, panel_row, has_bias = words(args, 13, 5)
+        place = inputs * panel_row
+        products = scratch + PLACES * place
+        for task in range(begin, end):
+            group, piece, block = task % groups, task // groups % pieces, task // (groups * pieces)
+            row0, row1 = block * row_block, min((block + 1) * row_block, outputs)
+            record = tables + piece * PIECE
+            a_group = weights + group * PLACES * outputs * inputs * SIZE
+            for number in range(load(record + 8)):
+                panel = tables + load(record) + number * PANEL
+                segments, segment_count, columns = tables + load(panel), load(panel + 8), load(panel + 16)
+                here = source + group * inputs * channel
+                transform_tiles((here, channel, source_row, inputs, segments, segment_count, zeros, scratch, place, panel_row))
+                for kept_block in range((row1 - row0 + kept - 1) // kept):
+                    first = row0 + kept_block * kept
+                    count = min(kept, row1 - first)
+                    for k in range(PLACES):
+                        for row in range(0, count, ROWS):
+                            rows = min(ROWS, count - row)
+                            j = 0
+                            while j < columns:
+                                vectors = (columns - j + lanes - 1) // lanes
+                                level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
+                                valid = min(lanes << level, columns - j)
+                                tile(
+                                    (
+                                        (rows - 1) * widths + level,
+                                        a_group + ((k * outputs + first + row) * inputs) * SIZE,
+                                        inputs * SIZE,
+                                        SIZE,
+                                        scratch + k * place + j * SIZE,
+                                        panel_row,
+                                        products + (k * kept + row) * panel_row + j * SIZE,
+                                        panel_row,
+                                        zeros,
+                                        0,
+                                        inputs,
+                                        valid - (lanes << level) + lanes,
+                                    )
+                                )
+                                j += valid
+                    at = group * outputs + first
+                    transform_products(
+                        (
+                            *(products, kept * panel_row, panel_row, count, segments, segment_count),
+                            *(output + at * plane * SIZE, plane * SIZE, output_row, bias + has_bias * at * SIZE, has_bias * SIZE),
+                        )
+                    )
+            for number in range(load(record + 24)):
+                part = tables + load(record + 16) + number * PART
+                element = (load(part) * groups * outputs + group * outputs + row0) * plane
+                follow(args + 8 * 19, row1 - row0, element, plane, load(part + 8), load(part + 16), scratch)
+
+    return kernel
