@@ -146,6 +146,14 @@ def test_chosen_ways(op):
         compare(random, op, PLANNERS[op](x_shape, w_shape, *bias, **attrs), x_shape, w_shape, attrs, *bias)
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_winograd_can_be_left_out(allowed, monkeypatch):
+    monkeypatch.setattr(config, "winograd", allowed)
+    same = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    made = (conv.forward((8, 64, 28, 28), (64, 64, 3, 3), False, **same), conv_data.data_gradient((8, 64, 28, 28), (64, 64, 3, 3), **same))
+    assert [("conv_winograd" in {step.kernel.key[0] for step in program.steps}) for program in made] == [allowed, allowed]
+
+
 def test_what_is_left_to_the_generic_form():
     for axes, x_shape, w_shape in (
         (2, (0, 1, 3, 3), (1, 1, 1, 1)),

@@ -16,7 +16,7 @@ from .program import Kernel, Program, Ref, aligned
 
 MAX_WORDS = 255  # what the launcher keeps on its stack
 PIECES = 32  # for each thread, about: enough that none waits for long, and few to ask for
-GIL_WORK = 20_000  # items of a step's range from which the GIL is let go
+GIL_WORK = 20_000  # items of all steps' ranges from which the GIL is let go
 
 
 def pack(program: Program) -> runtime.Buffer:
@@ -25,12 +25,12 @@ def pack(program: Program) -> runtime.Buffer:
     first = {"out": 3, "in": 3 + len(program.outs), "tmp": 2}
     words: list[int] = []
     tables: dict[int, bytes] = {}  # by the index of the word that gets their address
-    release = 0
+    release = sum(step.n for step in program.steps) >= GIL_WORK
     for step in program.steps:
         if len(step.words) > MAX_WORDS:
             raise ValueError(f"a step takes at most {MAX_WORDS} words, got {len(step.words)}")
         if step.grain and step.n > step.grain:
-            release = 1
+            release = True
             runtime.start_threads()
         grain = step.grain * max(1, step.n // (max(step.grain, 1) * PIECES * config.num_threads))
         words += [loader.address(step.kernel), step.n, grain, scratch, len(step.words)]
@@ -42,7 +42,6 @@ def pack(program: Program) -> runtime.Buffer:
                 words += [0, 0]
             else:
                 words += [0, loader.address(word) if isinstance(word, Kernel) else word]
-        release |= step.n >= GIL_WORK
     head = [program.n_in, len(program.outs), aligned(program.workspace), scratch, len(program.steps), int(release), 0, 0, 0, 0]
     values = [*head, *program.outs, *words]
     end = aligned(8 * len(values))

@@ -118,12 +118,12 @@ def erf(x):
 
 
 class Plain(NamedTuple):
-    """What gives the same values as a function, bit for bit, with less work, where ``(bits(x) & mask) - lowest < count`` in uint32."""
+    """What gives the same values as a function, bit for bit, with less work, where ``(bits(x) & mask) - lowest < size`` in uint32."""
 
     function: Callable
     mask: int
     lowest: int
-    count: int
+    size: int
 
 
 def plain_exp(x):

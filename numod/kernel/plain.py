@@ -50,7 +50,7 @@ def build(code: Callable) -> Callable | None:
     parts = source.merged([source.Translated(code, real, "scalar"), source.Translated(twin.function, real, "plain")])
     namespace = {name: getattr(backend, name) for name in ("inner", "pointer", "fold_max")}
     namespace |= {"int64": np.int64, "uint32": np.uint32, "float32": np.float32, "BLOCK": BLOCK, **parts.namespace}
-    namespace |= {"MASK": np.uint32(twin.mask), "LOWEST": np.uint32(twin.lowest), "COUNT": np.uint32(twin.count)}
+    namespace |= {"MASK": np.uint32(twin.mask), "LOWEST": np.uint32(twin.lowest), "COUNT": np.uint32(twin.size)}
     scalar, plain = parts.names
     return source.execute(parts.render(TEXT.format(scalar=scalar, plain=plain)), namespace, code.__name__)
 
