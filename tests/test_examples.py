@@ -25,7 +25,7 @@ SMALL = {
     "mlp": ({"count": 1000, "epochs": 3}, "gt", 0.6),
     "physics_informed": ({"updates": 200, "points": 64}, "lt", 0.3),
     "policy_gradient": ({"rounds": 15, "count": 16}, "gt", 35),
-    "resnet_patches": ({"count": 400, "epochs": 4, "width": 4}, "gt", 0.25),
+    "resnet_patches": ({"count": 800, "epochs": 6, "width": 4}, "gt", 0.4),
     "vae": ({"count": 1000, "epochs": 15, "width": 64}, "lt", 260),
 }
 
