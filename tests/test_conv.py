@@ -30,6 +30,7 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_weight_columns, "PLACES", 5),
     (conv_winograd, "SERIAL", 50),
     (conv_winograd, "ROW_BLOCK", 12),
+    (conv_winograd, "DEPTH", 3),
 )
 LIMITS = {(module, name): getattr(module, name) for module, name, _ in SMALL}
 

@@ -23,6 +23,7 @@ from .host import idle, most_pieces
 from .program import Kernel, Ref, Step, Word, divide
 
 PLACES = 16  # of a transformed tile
+DEPTH = 64  # input channels that are added up in one chain: the shorter, the smaller the error
 ROW_BLOCK = 8 * ROWS  # output channels whose products are transformed back at a time: those of a panel stay in the second-level cache
 WEIGHT_ROWS = 8  # exchanged weights that lie together and are transformed together
 CACHE = 3 << 19  # bytes of transformed tiles that stay there, too
@@ -123,7 +124,7 @@ def steps(
     words = (
         *(source, transformed, bias or bytes(SIZE), output, tables(c, pieces, width, lanes), bytes((width + 2 * lanes + 2) * SIZE)),
         *(c.size[1] * c.size[2] * SIZE, c.size[2] * SIZE, c.inputs, c.groups, c.outputs, plane, c.out[2] * SIZE),
-        *(pieces, row_block, kept, panel_row, int(bias != 0), 0),
+        *(pieces, row_block, kept, divide(c.inputs, DEPTH), panel_row, int(bias != 0), 0),
     )
     kernel = Kernel(("conv_winograd", lanes), "numod.kernel.conv_winograd_simd:multiply")
     shared = _work(c) >= SERIAL

@@ -160,7 +160,7 @@ def multiply(lanes: int) -> Callable:
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, zeros = words(args, 0, 6)
         channel, source_row, inputs, groups, outputs, plane, output_row = words(args, 6, 7)
-        pieces, row_block, kept, panel_row, has_bias = words(args, 13, 5)
+        pieces, row_block, kept, chunks, panel_row, has_bias = words(args, 13, 6)
         place = inputs * panel_row
         products = scratch + PLACES * place
         for task in range(begin, end):
@@ -177,30 +177,34 @@ def multiply(lanes: int) -> Callable:
                     first = row0 + kept_block * kept
                     count = min(kept, row1 - first)
                     for k in range(PLACES):
-                        for row in range(0, count, ROWS):
-                            rows = min(ROWS, count - row)
-                            j = 0
-                            while j < columns:
-                                vectors = (columns - j + lanes - 1) // lanes
-                                level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
-                                valid = min(lanes << level, columns - j)
-                                tile(
-                                    (
-                                        (rows - 1) * widths + level,
-                                        a_group + ((k * outputs + first + row) * inputs) * SIZE,
-                                        inputs * SIZE,
-                                        SIZE,
-                                        scratch + k * place + j * SIZE,
-                                        panel_row,
-                                        products + (k * kept + row) * panel_row + j * SIZE,
-                                        panel_row,
-                                        zeros,
-                                        0,
-                                        inputs,
-                                        valid - (lanes << level) + lanes,
+                        for chunk in range(chunks):
+                            top, bottom = inputs * chunk // chunks, inputs * (chunk + 1) // chunks
+                            for row in range(0, count, ROWS):
+                                rows = min(ROWS, count - row)
+                                j = 0
+                                while j < columns:
+                                    vectors = (columns - j + lanes - 1) // lanes
+                                    level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
+                                    valid = min(lanes << level, columns - j)
+                                    to = products + (k * kept + row) * panel_row + j * SIZE
+                                    start, start_row = (to, panel_row) if chunk else (zeros, 0)
+                                    tile(
+                                        (
+                                            (rows - 1) * widths + level,
+                                            a_group + ((k * outputs + first + row) * inputs + top) * SIZE,
+                                            inputs * SIZE,
+                                            SIZE,
+                                            scratch + k * place + top * panel_row + j * SIZE,
+                                            panel_row,
+                                            to,
+                                            panel_row,
+                                            start,
+                                            start_row,
+                                            bottom - top,
+                                            valid - (lanes << level) + lanes,
+                                        )
                                     )
-                                )
-                                j += valid
+                                    j += valid
                     at = group * outputs + first
                     transform_products(
                         (
@@ -211,6 +215,6 @@ def multiply(lanes: int) -> Callable:
             for number in range(load(record + 24)):
                 part = tables + load(record + 16) + number * PART
                 element = (load(part) * groups * outputs + group * outputs + row0) * plane
-                follow(args + 8 * 19, row1 - row0, element, plane, load(part + 8), load(part + 16), scratch)
+                follow(args + 8 * 20, row1 - row0, element, plane, load(part + 8), load(part + 16), scratch)
 
     return kernel
