@@ -2,7 +2,8 @@
 `conv_layout_simd`.
 
 The way with the fewest cycles by a rough count is taken: one of the two that fill vectors with output places (see `correlation`), the
-product of matrices of `conv_columns`, or, of one channel in each group, that of `conv_planes`.
+product of matrices of `conv_columns`, for windows of 3 x 3 those of `conv_winograd`, or, of one channel in each group, the planes of
+`conv_planes`.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
 
 def by_planes(c: Correlation, lanes: int) -> bool:
     """Whether a depthwise convolution takes fewer cycles plane by plane; if not, it fills vectors with many small images."""
-    return conv_planes.cycles(c, lanes) < choose_tile(c, lanes, BY_IMAGE).cycles
+    return conv_planes.possible(c) and conv_planes.cycles(c, lanes) < choose_tile(c, lanes, BY_IMAGE).cycles
 
 
 def tile_record(places: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .conv_columns import CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
-from .gemm_simd import copier, register_tiles
+from .gemm_simd import copier, register_tiles, widest
 from .intrinsics import load
 from .simd import Emit, Vectors, follow, native, words
 
@@ -102,7 +102,7 @@ def multiply(lanes: int) -> Callable:
                         j = 0
                         while j < columns:
                             vectors = (columns - j + lanes - 1) // lanes
-                            level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
+                            level = widest(vectors, widths)
                             valid = min(lanes << level, columns - j)
                             start, start_row = (c_here + j * SIZE, c_row) if chunk else (starts, width * SIZE)
                             tile(

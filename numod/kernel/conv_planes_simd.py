@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llvmlite import ir
 from numba import types
 
 from .correlation import SIZE
 from .host import registers
 from .intrinsics import inner, pointer
-from .simd import I32, LINE, Emit, Value, Vectors, follow, native, word, words
+from .simd import LINE, Emit, Value, Vectors, follow, native, word, words
 
 WEIGHT_ROWS = 4  # rows of dy that meet a vector of x while it is in a register
 
@@ -31,11 +30,10 @@ def _framed(lanes: int, phases: int, margin: int) -> Emit:
         has_tail = builder.zext(builder.icmp_signed(">", left, word(0)), left.type)
         masks = [v.first(v.offset(left, -q * lanes)) for q in range(phases)]
         behind = builder.sub(vectors, builder.add(full, has_tail))
-        orders = [ir.Constant(ir.VectorType(I32, lanes), list(range(q, 2 * lanes, 2))) for q in (0, 1)]
 
         def put(values: list[Value], at: Value) -> None:
             if phases == 2:
-                values = [builder.shuffle_vector(*values, order) for order in orders]
+                values = [v.unzip(values[0], values[1], odd) for odd in (0, 1)]
             for q, value in enumerate(values):
                 v.store(value, builder.add(at, pitch) if q else at)
 

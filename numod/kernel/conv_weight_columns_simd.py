@@ -8,7 +8,7 @@ from numba.core import types
 
 from .conv_weight_columns import CHUNK, PIECE, ROWS, SIZE
 from .gemm import column_vectors
-from .gemm_simd import transposer
+from .gemm_simd import transposer, widest
 from .intrinsics import load, pointer
 from .simd import Emit, Vectors, family, words
 
@@ -91,7 +91,7 @@ def accumulate(lanes: int) -> Callable:
                     count = min(ROWS, row1 - row)
                     j = 0
                     while j < vectors:
-                        level = min(widths - 1, int(vectors - j > 1) + int(vectors - j > 3))
+                        level = widest(vectors - j, widths)
                         c_here = c + row * sums_row + j * lanes * SIZE
                         follows = chunk > first or add
                         tile(

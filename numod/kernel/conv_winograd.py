@@ -16,6 +16,7 @@ from math import inf
 from struct import pack
 
 from .. import config
+from . import conv_columns
 from .conv_columns import CACHED, SERIAL, step_cycles
 from .correlation import LINE, SIZE, Correlation
 from .gemm import ROWS, column_vectors
@@ -55,49 +56,41 @@ def tables(c: Correlation, pieces: int, width: int, lanes: int) -> bytes:
     down, across = divide(out_height, 2), divide(out_row, 2)
     lines = c.images * down
     image_in, image_out = c.groups * c.inputs * height * row, c.groups * c.outputs * out_height * out_row
-    found: list[list[tuple[int, ...]]] = [[], [], [], []]
+    own: list[tuple[int, int, int, int]] = []  # of the pieces: numbers in place of addresses, as in the panels
+    panels: list[tuple[int, int, int]] = []
+    segments: list[tuple[int, ...]] = []
+    parts: list[tuple[int, int, int]] = []
     for piece in range(pieces):
-        first_panel, first_part = len(found[1]), len(found[3])
-        tiles, first_segment = 0, len(found[2])
-        own = range(lines * piece // pieces, lines * (piece + 1) // pieces)
-        for line in own:
+        panel, segment, part, tiles = len(panels), len(segments), len(parts), 0
+        last = lines * (piece + 1) // pieces - 1
+        for line in range(lines * piece // pieces, last + 1):
             image, y = divmod(line, down)
             x = 0
             while x < across:
                 count = min(lanes, across - x, width - tiles)
                 top, left = 2 * y - c.before[1], 2 * x - c.before[2]
-                found[2].append(
-                    (
-                        (image * image_in + top * row + left) * SIZE,
-                        max(0, -top),
-                        min(4, height - top),
-                        max(0, -left),
-                        row - left,
-                        tiles * SIZE,
-                        (image * image_out + 2 * y * out_row + 2 * x) * SIZE,
-                        min(2 * count, out_row - 2 * x),
-                        min(2, out_height - 2 * y),
-                    )
-                )
+                seen = (max(0, -top), min(4, height - top), max(0, -left), row - left)
+                source, target = image * image_in + top * row + left, image * image_out + 2 * y * out_row + 2 * x
+                written = (min(2 * count, out_row - 2 * x), min(2, out_height - 2 * y))
+                segments.append((source * SIZE, *seen, tiles * SIZE, target * SIZE, *written))
                 x, tiles = x + count, tiles + count
-                if tiles == width or (line == own[-1] and x == across):
-                    found[1].append((first_segment, len(found[2]) - first_segment, tiles))
-                    tiles, first_segment = 0, len(found[2])
-            here = (image, 2 * y * out_row, min(2 * y + 2, out_height) * out_row)
-            if len(found[3]) > first_part and found[3][-1][0] == image:
-                found[3][-1] = (*found[3][-1][:2], here[2])
-            else:
-                found[3].append(here)
-        found[0].append((first_panel, len(found[1]) - first_panel, first_part, len(found[3]) - first_part))
-    panels_at = len(found[0]) * PIECE
-    segments_at = panels_at + len(found[1]) * PANEL
-    parts_at = segments_at + len(found[2]) * SEGMENT
+                if tiles == width or (line == last and x == across):
+                    panels.append((segment, len(segments) - segment, tiles))
+                    segment, tiles = len(segments), 0
+            begin, end = 2 * y * out_row, min(2 * y + 2, out_height) * out_row
+            if len(parts) > part and parts[-1][0] == image:
+                begin = parts.pop()[1]
+            parts.append((image, begin, end))
+        own.append((panel, len(panels) - panel, part, len(parts) - part))
+    panels_at = pieces * PIECE
+    segments_at = panels_at + len(panels) * PANEL
+    parts_at = segments_at + len(segments) * SEGMENT
     values: list[int] = []
-    for panel, panels, part, parts in found[0]:
-        values += [panels_at + panel * PANEL, panels, parts_at + part * PART, parts]
-    for segment, segments, tiles in found[1]:
-        values += [segments_at + segment * SEGMENT, segments, tiles]
-    for record in (*found[2], *found[3]):
+    for panel, panel_count, part, part_count in own:
+        values += [panels_at + panel * PANEL, panel_count, parts_at + part * PART, part_count]
+    for segment, segment_count, tiles in panels:
+        values += [segments_at + segment * SEGMENT, segment_count, tiles]
+    for record in (*segments, *parts):
         values += record
     return pack(f"{len(values)}q", *values)
 
@@ -167,7 +160,7 @@ def _products(c: Correlation, lanes: int, vectors: int, pieces: int, row_blocks:
     tiles = PLACES * c.inputs * (vectors + 1) * lanes * SIZE
     multiplied *= BUSY if tiles < CACHE else 1.5
     weights = PLACES * c.outputs * c.inputs * SIZE
-    read = panels * weights / (CACHED if weights < 1 << 20 else STREAMED)
+    read = panels * weights / (CACHED if weights < conv_columns.CACHE else STREAMED)
     return c.groups * pieces * (multiplied + moved + max(0.0, read - multiplied))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from .conv_winograd import PANEL, PART, PIECE, PLACES, ROWS, SEGMENT, SIZE
-from .gemm_simd import register_tiles
+from .gemm_simd import register_tiles, widest
 from .intrinsics import load
-from .simd import I32, Emit, Value, Vectors, follow, native, word, words
+from .simd import Emit, Value, Vectors, follow, native, word, words
 
 
 def _transform_weights(lanes: int, flipped: bool) -> Emit:
@@ -71,10 +71,9 @@ def _transform_tiles(lanes: int) -> Emit:
     def emit(builder, arguments):
         source, channel, row, channels, records, count, zeros, panel, place, panel_row = arguments
         v = Vectors(builder, lanes)
-        evens, odds = ([ir.Constant(I32, 2 * i + odd) for i in range(lanes)] for odd in (0, 1))
 
-        def pick(a: Value, b: Value, order: list) -> Value:
-            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, lanes), order))
+        def transformed(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
+            return [builder.fsub(a, c), builder.fadd(b, c), builder.fsub(c, b), builder.fsub(b, d)]
 
         def segment(state):
             (record,) = state
@@ -94,13 +93,11 @@ def _transform_tiles(lanes: int) -> Emit:
                 *rows, to = state
                 parts = []  # for each of four vectors of columns: B' applied along them
                 for start, mask in zip((0, lanes, 2, lanes + 2), masks, strict=True):
-                    a, b, c, d = (v.load(v.offset(line, start * SIZE), mask) for line in rows)
-                    parts.append([builder.fsub(a, c), builder.fadd(b, c), builder.fsub(c, b), builder.fsub(b, d)])
+                    parts.append(transformed(*(v.load(v.offset(line, start * SIZE), mask) for line in rows)))
                 for y in range(4):
                     first, second, third, fourth = (part[y] for part in parts)
-                    a, b = pick(first, second, evens), pick(first, second, odds)
-                    c, d = pick(third, fourth, evens), pick(third, fourth, odds)
-                    for x, value in enumerate((builder.fsub(a, c), builder.fadd(b, c), builder.fsub(c, b), builder.fsub(b, d))):
+                    columns = [v.unzip(*pair, odd) for pair in ((first, second), (third, fourth)) for odd in (0, 1)]
+                    for x, value in enumerate(transformed(*columns)):
                         v.store(value, builder.add(to, builder.mul(place, word(4 * y + x))))
                 return [*(builder.add(line, step) for line, step in zip(rows, row_steps, strict=True)), builder.add(to, panel_row)]
 
@@ -184,7 +181,7 @@ def multiply(lanes: int) -> Callable:
                                 j = 0
                                 while j < columns:
                                     vectors = (columns - j + lanes - 1) // lanes
-                                    level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
+                                    level = widest(vectors, widths)
                                     valid = min(lanes << level, columns - j)
                                     to = products + (k * kept + row) * panel_row + j * SIZE
                                     start, start_row = (to, panel_row) if chunk else (zeros, 0)

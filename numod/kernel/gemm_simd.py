@@ -12,6 +12,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from .gemm import DOT_ROWS, ROWS, column_vectors, dot_columns
+from .intrinsics import inner
 from .simd import I1, I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
 
 
@@ -108,6 +109,12 @@ def transposer(lanes: int, real: str, whole: bool):
     return native(f"transpose_block.{lanes}{real}{int(whole)}", 6, _transpose_block(lanes, real, whole))
 
 
+@inner
+def widest(vectors, widths):
+    """The number of the widest tile, of ``widths``, that so many vectors fill: tiles have 1, 2 or 4."""
+    return min(widths - 1, int(vectors > 1) + int(vectors > 3))
+
+
 def register_tiles(lanes: int, real: str):
     """``f((number, a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last))``, and how many widths there are: 1, 2, (4) vectors.
 
@@ -157,7 +164,7 @@ def multiply(lanes: int, real: str) -> Callable:
                 j = 0
                 while j < j1:
                     vectors = (j1 - j + lanes - 1) // lanes
-                    level = min(widths - 1, int(vectors > 1) + int(vectors > 3))
+                    level = widest(vectors, widths)
                     width = min(lanes << level, j1 - j)
                     column = j0 + j
                     b_here = b_matrix + column // panel * b_panel + column % panel * size + p * b_step

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 
 from .intrinsics import inner, pointer
-from .simd import I32, Emit, Value, Vectors, native, word, words
+from .simd import Emit, Value, Vectors, native, word, words
 
 SIZE = 4  # bytes of a float32
 
@@ -142,8 +142,7 @@ class _Window:
             for column in range(0, self.width, 2):
                 low, high = (self.v.load(*part) for part in self._parts(start, column))
                 for odd in range(min(2, self.width - column)):
-                    order = ir.Constant(ir.VectorType(I32, self.v.lanes), list(range(odd, 2 * self.v.lanes, 2)))
-                    found.append(self.v.builder.shuffle_vector(low, high, order))
+                    found.append(self.v.unzip(low, high, odd))
         return found
 
     def add(self, address: Value, values: list[Value]) -> None:

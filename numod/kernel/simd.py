@@ -177,6 +177,11 @@ class Vectors:
         order = [index for i in range(start, start + self.lanes // 2) for index in (i, self.lanes + i)]
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, self.lanes), order))
 
+    def unzip(self, a: Value, b: Value, odd: int) -> Value:
+        """Every second lane of two vectors, one after the other."""
+        order = list(range(odd, 2 * self.lanes, 2))
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, self.lanes), order))
+
     def transpose(self, rows: Sequence[Value]) -> list[Value]:
         """The columns of a square of ``lanes`` vectors: log2(lanes) rounds of interleaving row i with row i + lanes / 2."""
         rows = list(rows)
