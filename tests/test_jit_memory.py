@@ -14,7 +14,7 @@ import numod.module as M
 import numod.optimizer as optim
 from numod.autodiff import GradManager
 from numod.jit import DTRConfig, GraphOptimizationConfig, SublinearMemoryConfig, trace
-from numod.jit.footprint import needed, steps_of
+from numod.jit.footprint import needed, placed
 from numod.jit.lowering import Segment
 from numod.kernel import executor, runtime
 from numod.kernel.program import Ref
@@ -39,16 +39,21 @@ def check_places(executable):
         calls = list(dict.fromkeys(segment.calls))
         last = {value: n for n, call in enumerate(calls) for value in call.outputs}
         last.update((o.value, n) for n, call in enumerate(calls) for o in call.inputs)
+        within = executable.graph.within
+        whole = {value: within.get(value, (value, 0))[0] for value in last}
+        for value, root in whole.items():
+            last[root] = max(last[root], last[value]) if root in last else last[value]
         spans = [
-            (n, last[value], at.offset, at.offset + value.nbytes)
+            (n, last[whole[value]], at.offset, at.offset + value.nbytes, value)
             for n, call in enumerate(calls)
             for value in call.outputs
             if isinstance(at := segment.places[value], Ref) and at.space == "tmp" and value.nbytes
         ]
-        assert all(end <= segment.workspace for *_, end in spans)
-        for index, (made, read, begin, end) in enumerate(spans):
-            for made2, read2, begin2, end2 in spans[:index]:
-                assert read < made2 or read2 < made or end <= begin2 or end2 <= begin
+        assert all(end <= segment.workspace for _, _, _, end, _ in spans)
+        for index, (made, read, begin, end, value) in enumerate(spans):
+            for made2, read2, begin2, end2, value2 in spans[:index]:
+                apart = read < made2 or read2 < made or end <= begin2 or end2 <= begin
+                assert apart or whole[value] is whole[value2]
 
 
 @settings(max_examples=max(20, settings.default.max_examples * 2))
@@ -71,7 +76,7 @@ def test_live_values_have_memory_of_their_own_and_results_stay(data):
     if len(segments) == len(executable.stages) == 1:
         graph = traced.graph
         apart = {operand.value for operand in graph.results} | graph.over.keys()
-        assert needed(steps_of(graph.calls), apart) == executable.workspace
+        assert needed(placed(graph), apart) == executable.workspace
 
 
 def training(depth=6, **options):

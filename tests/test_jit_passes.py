@@ -5,6 +5,7 @@ import pytest
 
 import numod as nm
 import numod.functional as F
+from numod.autodiff import GradManager
 from numod.jit import GraphOptimizationConfig, trace
 from numod.jit.passes import PASSES, epilogues
 from numod.kernel.workspace import MemoryPlan
@@ -212,6 +213,49 @@ def test_what_a_product_is_followed_by():
     assert names(lambda x, w: F.relu(F.linear(x, w)), x, w, epilogues=True) == ["matmul > relu"]
     assert names(lambda x, w: F.linear(x, w) + F.linear(w, x).transpose(1, 0), x, w, epilogues=True) == ["matmul", "matmul", "add"]
     assert names(lambda x: F.relu(F.conv2d(x, nm.Tensor(np.ones((8, 4, 3, 3), np.float32)))), IMAGES, epilogues=True) == ["conv > relu"]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_slices_side_by_side_are_not_added_up(axis):
+    def whole(x):
+        first = F.sum(F.exp(x), axis, keepdims=True) * 0.0
+        cut = [slice(None)] * axis
+        out = F.zeros_like(x)
+        manager = GradManager().attach([out])
+        with manager:
+            each = [out[(*cut, slice(i, i + 10))] for i in (10, 0, 20, 30)]
+            manager.backward((F.sin(each[0]) * F.exp(each[1]) - each[2] * each[3]).sum() + first.sum())
+        return out.grad
+
+    square = X[:40, :40]
+    made = names(whole, square, slices=True, dead_code=True)
+    assert made.count("concat") == 1 and "unslice_axis" not in made
+    assert names(whole, square, dead_code=True).count("unslice_axis") == 4
+
+
+def test_slices_with_a_gap_or_another_reader_are_added_up():
+    def gap(x):
+        manager = GradManager().attach([x])
+        with manager:
+            manager.backward((F.sin(x[:10]) * F.exp(x[20:30])).sum())
+        return x.grad
+
+    assert "concat" not in names(gap, X, slices=True)
+
+
+def test_what_is_joined_is_made_in_its_place():
+    def beside(x):
+        return F.exp(F.concat([F.sin(x), F.cos(x)[:1], F.sin(x) * 2], 0)), F.concat([x, F.cos(x)], 0)
+
+    config = GraphOptimizationConfig()
+    for name in PASSES:
+        setattr(config, name, name == "placement")
+    call = trace(beside, graph_opt_config=config)
+    for _ in range(3):
+        for made, want in zip(call(nm.Tensor(X)), beside(nm.Tensor(X)), strict=True):
+            assert made.numpy().tobytes() == want.numpy().tobytes()
+    copies = [step.kernel.key[0] for step in call._last.prepare().stages[0].run.program.steps].count("scatter-set")
+    assert copies == 3, "the slice, what does not begin with a cache line, and the argument"
 
 
 def test_memory_is_used_again():

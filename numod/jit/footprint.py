@@ -37,6 +37,18 @@ def steps_of(calls: Iterable[Call]) -> list[Step]:
     return [Step(call, tuple(o.value for o in call.inputs), call.outputs) for call in calls]
 
 
+def placed(graph: Graph) -> list[Step]:
+    """The calls of a graph, where what is made within another value makes that one, if it is the first to do so."""
+    whole = {part: value for part, (value, _) in graph.within.items()}
+    there: set[Value] = set()
+    steps = []
+    for call, reads, makes, again in steps_of(graph.calls):
+        new = [value for value in dict.fromkeys(whole.get(each, each) for each in makes) if value not in there]
+        there.update(new)
+        steps.append(Step(call, tuple(whole.get(value, value) for value in reads), tuple(new), again))
+    return steps
+
+
 def needed(steps: Sequence[Step], apart: set[Value]) -> int:
     """The size of the workspace in which the steps get along, but for values ``apart`` that have memory of their own."""
     last = {value: n for n, step in enumerate(steps) for value in step.makes}
@@ -86,7 +98,7 @@ def workspace(call: Call) -> int:
 def footprint(graph: Graph) -> int:
     """The bytes of the workspace and of the results of a program."""
     results = {operand.value for operand in graph.results if operand.value.call is not None}
-    return needed(steps_of(graph.calls), results) + sum(value.nbytes for value in results - graph.over.keys())
+    return needed(placed(graph), results) + sum(value.nbytes for value in results - graph.over.keys())
 
 
 def eager_footprint(graph: Graph) -> int:

@@ -93,6 +93,7 @@ class Graph:
 
     updates: results, by number, that are the new values of inputs whose old ones nobody needs afterwards.
     over:    values that are written over inputs.
+    within:  values whose memory is a part of that of another one, from so many bytes on: what `passes.placement` lets be made where it is put.
     saving:  the ways in which memory is bought with time, see `passes.recompute`.
     """
 
@@ -101,6 +102,7 @@ class Graph:
     results: list[Operand] = field(default_factory=list)
     updates: dict[int, Value] = field(default_factory=dict)
     over: dict[Value, Value] = field(default_factory=dict)
+    within: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     saving: Sequence[Any] = ()
 
     def operands(self) -> Iterator[Operand]:
@@ -149,6 +151,7 @@ class Graph:
             taken = ", ".join(_shown(operand, names) for operand in call.inputs)
             attrs = "".join(f", {name}={value}" for name, value in call.arguments().items())
             over = "".join(f"  over {names[self.over[value]]}" for value in call.outputs if value in self.over)
+            over += "".join(f"  within {names[self.within[value][0]]}" for value in call.outputs if value in self.within)
             lines.append(f"{made} = {call.name}({taken}{attrs}){over}{f'  # {call.where}' if call.where else ''}")
         lines.append(f"return {', '.join(_shown(operand, names) for operand in self.results) or 'nothing'}")
         return "\n".join(lines)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..kernel import executor, runtime
 from ..kernel.joined import Joined, Place
-from ..kernel.program import Ref
+from ..kernel.program import Program, Ref
 from .graph import Call, Graph, Operand, Value
 
 
@@ -45,24 +46,30 @@ def lower(graph: Graph) -> Executable:
     kept = {operand.value for operand in graph.results}  # values that must outlive the group that makes them
     stages: list[Segment | Call] = []
     for group in reversed(groups):
-        stages.append(_segment(group, kept, graph.over) if group[0].program is not None else group[0])
+        stages.append(_segment(group, kept, graph) if group[0].program is not None else group[0])
         kept |= {operand.value for call in group for operand in call.inputs}
     return Executable(graph, stages[::-1])
 
 
-def _segment(calls: Sequence[Call], kept: set[Value], over: dict[Value, Value]) -> Segment:
+def _segment(calls: Sequence[Call], kept: set[Value], graph: Graph) -> Segment:
+    over = graph.over
     inside = {value for call in calls for value in call.outputs}
     made = [value for call in calls for value in call.outputs if value in kept and value not in over]
     sources = list(dict.fromkeys(o.value for call in calls for o in call.inputs if o.value not in inside and o.value.buffer is None))
     places = {o.value: Place(o.value.nbytes) for call in calls for o in call.inputs if o.value not in inside}
     known: dict[Place, int | Place] = {place: value.buffer.address for value, place in places.items() if value.buffer is not None}
+    # Parts are made in their place, but for those that must outlive this launch: they have buffers of their own.
+    within = {part: where for part, where in graph.within.items() if where[0] in inside and part in inside and part not in kept}
+    places.update((whole, Place(whole.nbytes)) for whole, _ in within.values())
+    places.update((part, places[whole].part(offset, part.nbytes)) for part, (whole, offset) in within.items())
     joined = Joined()
     owners: list[Call] = []
     for call in calls:
         assert call.program is not None
-        outs = joined.add(call.program, [places[operand.value].shifted(operand.offset) for operand in call.inputs])
-        places.update(zip(call.outputs, outs, strict=True))
-        owners += [call] * len(call.program.steps)
+        program = _copying(call, within)
+        outs = [places.setdefault(value, Place(value.nbytes)) for value in call.outputs]
+        joined.add(program, [places[operand.value].shifted(operand.offset) for operand in call.inputs], outs)
+        owners += [call] * len(program.steps)
     known |= {places[new]: places[old] for new, old in over.items() if new in inside}
     program = joined.program([places[value] for value in sources], [places[value] for value in made], known)
     return Segment(
@@ -71,8 +78,17 @@ def _segment(calls: Sequence[Call], kept: set[Value], over: dict[Value, Value]) 
         tuple(made),
         tuple(owners),
         program.workspace,
-        {value: joined.where[place] for value, place in places.items()},
+        {value: joined.at(place) for value, place in places.items()},
     )
+
+
+def _copying(call: Call, within: Mapping[Value, Any]) -> Program:
+    """The program of a call without the steps that would copy parts of what it makes to where they are already."""
+    assert call.program is not None
+    there = [operand.value in within and within[operand.value][0] in call.outputs for operand in call.inputs]
+    if not any(there):
+        return call.program
+    return replace(call.program, steps=tuple(step for step, each in zip(call.program.steps, there, strict=True) if not each))
 
 
 class Executable:

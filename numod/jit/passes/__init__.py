@@ -14,18 +14,22 @@ from .dead_code import remove_unused
 from .epilogues import close
 from .fusion import fuse
 from .in_place import write_over
+from .placement import place
 from .recompute import recompute
+from .slices import join_slices
 
 PASSES: dict[str, Callable[[Graph], None]] = {
     "constants": compute_constants,
     "algebra": simplify,
     "common": share_common,
+    "slices": join_slices,
     "dead_code": remove_unused,
     "fusion": fuse,
     "blocking": block,
     "in_place": write_over,
     "epilogues": close,
     "recompute": recompute,
+    "placement": place,
 }
 
 
