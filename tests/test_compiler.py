@@ -4,7 +4,7 @@ import llvmlite.binding as llvm
 import pytest
 
 from numod import config
-from numod.kernel import host
+from numod.kernel import host, loader
 
 pytestmark = pytest.mark.skipif(config.interpret, reason="nothing is compiled")
 
@@ -61,3 +61,14 @@ def test_the_width_of_vectors_can_be_set(wanted, monkeypatch):
     else:
         with pytest.raises(ValueError, match=f"NUMOD_VECTOR_WIDTH: .* got {wanted}"):
             host.vector_bytes.__wrapped__()
+
+
+@pytest.mark.skipif(host._widest() < 64, reason="the processor has no wider vectors than AVX2's")
+@pytest.mark.parametrize("wanted", [None, 8])
+def test_narrower_vectors_make_code_for_an_older_processor(wanted, monkeypatch):
+    monkeypatch.setattr(host, "vector_bytes", host.vector_bytes.__wrapped__)
+    monkeypatch.setattr(config, "vector_width", wanted)
+    attributes = "attributes #0 = { \"prefer-vector-width\"=\"512\" }"
+    add = f"define <16 x float> @add(<16 x float> %x) #0 {{\n  %y = fadd <16 x float> %x, %x\n  ret <16 x float> %y\n}}\n{attributes}"
+    assembly = loader.target_machine(jit=False).emit_assembly(llvm.parse_assembly(add))
+    assert ("zmm" in assembly) == (wanted is None)

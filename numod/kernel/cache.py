@@ -19,12 +19,12 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
-import llvmlite.binding as llvm
-
 try:
     import fcntl
 except ImportError:  # Windows has no flock; two processes may then compile the same kernel, and both results are good
     fcntl = None  # type: ignore[assignment]
+
+from . import host
 
 MAGIC = b"numod\x00\x00\x01"
 
@@ -58,8 +58,7 @@ def toolchain() -> bytes:
         sys.version_info[:2],
         platform.machine(),
         sys.platform,
-        llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
+        host.cpu(),
     )
     digest.update(repr(facts).encode())
     return digest.digest()

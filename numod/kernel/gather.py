@@ -85,7 +85,7 @@ def zero():
 def _kernel(form: str, code: Callable, inputs, output, dtype, shapes, space, integers: int) -> Kernel:
     types = (str(output.dtype), *(str(spec.dtype) for spec in inputs))
     ranks = (len(space), *(len(shape) for shape in shapes))
-    unit = len(space) > 1 and space[-1] == 1
+    unit = tuple(len(shape) > 1 and shape[-1] == 1 for shape in (space, *shapes))
     key = (form, code.__name__, source.fingerprint(code), str(dtype), types, ranks, integers, unit)
     return Kernel(key, lambda: build(form, code, dtype, types, ranks, integers, unit))
 
@@ -132,9 +132,9 @@ class _Flat(Checks):
 
 
 def build(
-    form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ranks: tuple[int, ...], integers: int, unit: bool
+    form: str, code: Callable, dtype: np.dtype, types: tuple[str, ...], ranks: tuple[int, ...], integers: int, unit: tuple[bool, ...]
 ) -> Callable:
-    """The kernel of the CPU: the last axis (with ``unit``, whose extent is 1, the one before it) in an inner loop, the others counted up around it."""
+    """The kernel of the CPU: the last axis (where it is said to be of a ``unit``, the one before it) in an inner loop, the others counted up around it."""
     backend = source.backend()
     count, rank = len(types) - 1, ranks[0]
     names = code.__code__.co_varnames[rank : rank + count]
@@ -151,11 +151,11 @@ def build(
     lines += [f"    n{axis} = words[{at + axis}]" for axis in range(rank)]
     at += rank
     for i in range(count):
-        extents = "".join(f"words[{at + axis}], " for axis in range(ranks[1 + i])) or "1,"
+        extents = "".join(f"words[{at + axis}], " for axis in range(ranks[1 + i] - unit[1 + i])) + "1," * (unit[1 + i] or not ranks[1 + i])
         at += ranks[1 + i]
         lines += [f"    x{i} = view(words[{2 + i}], ({extents}), type_{1 + i})", f"    data{i} = pointer(words[{2 + i}], type_{1 + i})"]
-    last = max(rank - 1 - unit, 0)
-    values = [*(f"i{axis}" for axis in range(last)), *["innermost", "0"][: min(rank, 1 + unit)], *(f"x{i}" for i in range(count))]
+    last = max(rank - 1 - unit[0], 0)
+    values = [*(f"i{axis}" for axis in range(last)), *["innermost", "0"][: min(rank, 1 + unit[0])], *(f"x{i}" for i in range(count))]
     values += [*(f"words[{at + i}]" for i in range(integers)), *(f"data{i}" for i in range(count)), "words[0]"]
     lines += ["    i = begin", "    while i < end:"]
     if rank:

@@ -29,9 +29,16 @@ def _widest() -> int:
     return 16
 
 
+def cpu() -> tuple[str, str]:
+    """What machine code is made for, as LLVM names it: a processor, and its features. Narrower vectors than this one has come with an older one."""
+    if vector_bytes() < _widest():
+        return "x86-64-v3", ""  # AVX2; no others have wide vectors
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
 def root_steps() -> int:
     """Steps of Newton's to a reciprocal square root of 24 bits from what the processor guesses: 14 bits with AVX-512, 12 with AVX2, 8 with NEON."""
-    return 1 if _widest() == 64 else 2
+    return 1 if vector_bytes() == 64 else 2
 
 
 def registers(width: int) -> int:

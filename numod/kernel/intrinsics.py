@@ -334,7 +334,7 @@ quick_min = _reduction("minimum", "<", ("nnan", "nsz"))
 @inner
 def checked(index, size, error):
     """``index`` if it is in [0, size), else 0, with the index left in the error slot for the launcher to see."""
-    if index < 0 or index >= size:
+    if types.uint64(index) >= types.uint64(size):  # one comparison for both ends
         store(error + 8, index)
         store(error + 16, size)
         store(error, 1)

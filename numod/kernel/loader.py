@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from .. import config
-from . import cache
+from . import cache, host
 from .program import Kernel
 
 SIGNATURE = "void(int64,int64,int64,int64)"  # kernel(begin, end, args, scratch)
@@ -32,12 +32,13 @@ compiled = 0  # kernels this process had to compile
 
 
 def target_machine(jit: bool = True) -> llvm.TargetMachine:
-    """A machine for this host, as used both to emit and to load."""
+    """A machine for this processor, as used both to emit and to load."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    cpu, features = host.cpu()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=cpu,
+        features=features,
         opt=3,
         codemodel="jitdefault",
         jit=jit,
