@@ -167,7 +167,9 @@ def bytes_moved() -> Iterator[Workload]:
     yield Workload(
         "movement", "embedding step", "training", {"layer": "embedding", "shape": (10000, 128)}, 0, 4.0 * (4 * 8192 * 128 + 2 * 1280000)
     )
-    yield Workload("movement", "gather (1024, 512) axis 1", "gather", {"shape": (1024, 512), "count": 128}, 0, 12.0 * 1024 * 128)
+    arguments = {"shape": (1024, 512), "count": 128}
+    yield Workload("movement", "gather (1024, 512) axis 1", "gather", arguments, 0, 12.0 * 1024 * 128)
+    yield Workload("movement", "scatter (1024, 512) axis 1", "scatter", arguments, 0, 4.0 * 1024 * (2 * 512 + 3 * 128))
     for shape in ((64, 10), (128, 1000), (4096, 1024), (16 * 8 * 64, 64)):
         yield Workload("rows", f"softmax {shape}", "rows", {"function": "softmax", "shape": shape}, 0, 8.0 * prod(shape))
         yield Workload("rows", f"softmax {shape} step", "training", {"layer": "softmax", "shape": shape}, 0, 20.0 * prod(shape))
@@ -190,6 +192,22 @@ def bytes_moved() -> Iterator[Workload]:
     yield Workload("pooling", "max 3x3/2 (32, 64, 112, 112)", "pool", arguments, 0, 5.0 * 32 * 64 * 112 * 112)
     yield Workload("optimizer", "Adam, 1.1M values in 12 tensors", "optimizer", {"name": "Adam"}, 0, 28.0 * 1_105_000)
     yield Workload("optimizer", "SGD with momentum, the same", "optimizer", {"name": "SGD"}, 0, 20.0 * 1_105_000)
+
+
+def sequences() -> Iterator[Workload]:
+    """Attention and LSTMs of small sizes. "step" is the function, recorded, and its gradient, which costs twice the function's operations."""
+    for batch, heads, length, each in ((16, 4, 64, 32), (4, 8, 197, 64)):
+        shape, name = (batch, heads, length, each), f"attention {(batch, heads, length, each)}"
+        flops, nbytes = 4.0 * prod(shape) * length, 16.0 * prod(shape)
+        yield Workload("sequence", name, "attention", {"shape": shape, "step": False}, flops, nbytes)
+        yield Workload("sequence", f"{name} step", "attention", {"shape": shape, "step": True}, 3 * flops, 2 * nbytes)
+    for length, batch, size, hidden in ((20, 8, 32, 64), (50, 32, 64, 128)):
+        shape, name = (length, batch, size), f"LSTM {size}-{hidden}, {length} steps, batch {batch}"
+        flops = 8.0 * length * batch * hidden * (size + hidden)
+        nbytes = 4.0 * (length * batch * (size + hidden) + 4 * hidden * (size + hidden))
+        arguments = {"shape": shape, "hidden": hidden}
+        yield Workload("sequence", name, "lstm", {**arguments, "step": False}, flops, nbytes)
+        yield Workload("sequence", f"{name} step", "lstm", {**arguments, "step": True}, 3 * flops, 2 * nbytes)
 
 
 # name, batch, multiply-adds for an example (as `utils.module_stats` counts them, and the products of attention and of the LSTM), parameters,
@@ -220,4 +238,4 @@ def models() -> Iterator[Workload]:
 
 def every() -> list[Workload]:
     """All workloads, in the order of the report."""
-    return [*models(), *matmul(), *convolution(), *bytes_moved()]
+    return [*models(), *matmul(), *convolution(), *bytes_moved(), *sequences()]

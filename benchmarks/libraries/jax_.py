@@ -110,6 +110,28 @@ def training(layer, shape):
     return _ready(lambda x, dy: jax.vjp(_UNARY[layer], x)[1](dy)[0], x, dy)
 
 
+def attention(shape, step):
+    q, k, v, dy = _arrays(*(inputs.array(name, *shape) for name in ("q", "k", "v", "dy")))
+
+    def call(q, k, v):
+        scores = q @ k.swapaxes(-1, -2) / np.sqrt(shape[3])
+        return jax.nn.softmax(jnp.where(jnp.tri(shape[2], dtype=bool), scores, -jnp.inf), -1) @ v
+
+    if step:
+        return _ready(lambda dy, *wanted: jax.vjp(call, *wanted)[1](dy), dy, q, k, v)
+    return _ready(call, q, k, v)
+
+
+def lstm(shape, hidden, step):
+    import jax_models
+
+    sizes = ((shape[2], 4 * hidden), (hidden, 4 * hidden), (4 * hidden,))
+    x, dy, *weights = _arrays(inputs.array("x", *shape), inputs.array("dy", *shape[:2], hidden), *(inputs.array("w", *size) for size in sizes))
+    if step:
+        return _ready(lambda dy, *wanted: jax.vjp(jax_models.lstm, *wanted)[1](dy), dy, x, *weights)
+    return _ready(jax_models.lstm, x, *weights)
+
+
 def model_step(name, batch):
     import jax_models
 

@@ -58,17 +58,22 @@ def _transformer(weights, tokens):
     return (_normalized(x, scale, shift) @ head + head_b).reshape(-1, 256)
 
 
-def _lstm(weights, x):
-    wx, wh, b, fc, fc_b = weights
+def lstm(x, wx, wh, b):
+    """The hidden states of all steps."""
 
     def cell(state, row):
         h, c = state
         i, f, g, o = jnp.split(row + h @ wh, 4, -1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
 
-    zeros = jnp.zeros((x.shape[1], 128), jnp.float32)
-    return lax.scan(cell, (zeros, zeros), x @ wx + b)[0][0] @ fc + fc_b
+    zeros = jnp.zeros((x.shape[1], wh.shape[0]), jnp.float32)
+    return lax.scan(cell, (zeros, zeros), x @ wx + b)[1]
+
+
+def _lstm(weights, x):
+    return lstm(x, *weights[:3])[-1] @ weights[3] + weights[4]
 
 
 MODELS = {

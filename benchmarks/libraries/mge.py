@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 
 import inputs
 import numpy as np
@@ -144,19 +145,39 @@ class Operations:
                 "max_pool": lambda: F.max_pool2d(x, 2),
                 "avg_pool": lambda: F.avg_pool2d(x, 2),
             }[layer]
-        first = call()
-        dy = self.tensor(inputs.array("dy", *(first[0] if isinstance(first, (tuple, list)) else first).shape))
+        output = lambda out: out[0] if isinstance(out, (tuple, list)) else out
+        return self._recorded(lambda: output(call()), wanted)
+
+    def scatter(self, shape, count):
+        x, index = self.tensor(inputs.array("x", *shape)), self.tensor(inputs.integers("i", shape[1], shape[0], count))
+        source, call = self.tensor(inputs.array("s", shape[0], count)), self.F.scatter
+        return lambda: call(x, 1, index, source)
+
+    def _recorded(self, call, wanted):
+        """The function, recorded, and its gradient."""
+        dy = self.tensor(inputs.array("dy", *call().shape))
         manager = self.GradManager().attach(wanted)
 
         def step():
             for each in wanted:
                 each.grad = None
             with manager:
-                out = call()
-                manager.backward(out[0] if isinstance(out, (tuple, list)) else out, dy)
-            return x.grad
+                manager.backward(call(), dy)
+            return wanted[0].grad
 
         return step
+
+    def attention(self, shape, step):
+        F, length, scale = self.F, shape[2], 1 / math.sqrt(shape[3])
+        q, k, v = (self.tensor(inputs.array(name, *shape)) for name in "qkv")
+        mask = self.tensor(np.triu(np.full((length, length), -1e9, np.float32), 1))
+        call = lambda: F.matmul(F.softmax(F.matmul(q, k, transpose_b=True) * scale + mask, -1), v)
+        return self._recorded(call, [q, k, v]) if step else call
+
+    def lstm(self, shape, hidden, step):
+        x, net = self.tensor(inputs.array("x", *shape)), importlib.import_module(f"{self.name}.module").LSTM(shape[2], hidden)
+        call = lambda: net(x)[0]
+        return self._recorded(call, [x, *net.parameters()]) if step else call
 
     def optimizer(self, name):
         parameters = [self.nm.Parameter(inputs.array(f"p{i}", *shape)) for i, shape in enumerate(inputs.PARAMETERS)]

@@ -110,6 +110,12 @@ def gather(shape, count):
     return lambda: torch.gather(x, 1, index)
 
 
+def scatter(shape, count):
+    x, index = tensor(inputs.array("x", *shape)), tensor(inputs.integers("i", shape[1], shape[0], count))
+    source = tensor(inputs.array("s", shape[0], count))
+    return lambda: x.scatter(1, index, source)
+
+
 def rows(function, shape):
     x, call = tensor(inputs.array("x", *shape)), getattr(F, function)
     return lambda: call(x, -1)
@@ -142,15 +148,32 @@ def training(layer, shape):
             "max_pool": lambda: F.max_pool2d(x, 2),
             "avg_pool": lambda: F.avg_pool2d(x, 2),
         }[layer]
+    return _recorded(call, (x, *extra))
+
+
+def _recorded(call, wanted):
+    """The function, recorded, and its gradient."""
     dy = tensor(inputs.array("dy", *call().shape))
 
     def step():
-        for each in (x, *extra):
+        for each in wanted:
             each.grad = None
         call().backward(dy)
-        return x.grad
+        return wanted[0].grad
 
     return step
+
+
+def attention(shape, step):
+    q, k, v = (tensor(inputs.array(name, *shape)).requires_grad_(step) for name in "qkv")
+    call = lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return _recorded(call, (q, k, v)) if step else call
+
+
+def lstm(shape, hidden, step):
+    x, net = tensor(inputs.array("x", *shape)).requires_grad_(step), torch.nn.LSTM(shape[2], hidden).requires_grad_(step)
+    call = lambda: net(x)[0]
+    return _recorded(call, (x, *net.parameters())) if step else call
 
 
 def optimizer(name):
