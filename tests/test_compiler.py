@@ -68,7 +68,7 @@ def test_the_width_of_vectors_can_be_set(wanted, monkeypatch):
 def test_narrower_vectors_make_code_for_an_older_processor(wanted, monkeypatch):
     monkeypatch.setattr(host, "vector_bytes", host.vector_bytes.__wrapped__)
     monkeypatch.setattr(config, "vector_width", wanted)
-    attributes = "attributes #0 = { \"prefer-vector-width\"=\"512\" }"
+    attributes = 'attributes #0 = { "prefer-vector-width"="512" }'
     add = f"define <16 x float> @add(<16 x float> %x) #0 {{\n  %y = fadd <16 x float> %x, %x\n  ret <16 x float> %y\n}}\n{attributes}"
     assembly = loader.target_machine(jit=False).emit_assembly(llvm.parse_assembly(add))
     assert ("zmm" in assembly) == (wanted is None)

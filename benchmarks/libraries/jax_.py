@@ -126,7 +126,9 @@ def lstm(shape, hidden, step):
     import jax_models
 
     sizes = ((shape[2], 4 * hidden), (hidden, 4 * hidden), (4 * hidden,))
-    x, dy, *weights = _arrays(inputs.array("x", *shape), inputs.array("dy", *shape[:2], hidden), *(inputs.array("w", *size) for size in sizes))
+    x, dy, *weights = _arrays(
+        inputs.array("x", *shape), inputs.array("dy", *shape[:2], hidden), *(inputs.array("w", *size) for size in sizes)
+    )
     if step:
         return _ready(lambda dy, *wanted: jax.vjp(jax_models.lstm, *wanted)[1](dy), dy, x, *weights)
     return _ready(jax_models.lstm, x, *weights)
