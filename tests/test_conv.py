@@ -20,6 +20,7 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv, "WINDOW", 2000),
     (conv_weight, "FRAMES", 20_000),
     (conv_weight, "VECTORS", 3),
+    (conv_weight, "KEPT", 2000),
     (conv_columns, "FRAMES", 20_000),
     (conv_columns, "DEPTH", 7),
     (conv_columns, "SERIAL", 50),
@@ -167,17 +168,21 @@ def test_what_is_left_to_the_generic_form():
         assert conv_weight.weight_gradient(x_shape, w_shape, **attrs) is None
 
 
-@pytest.mark.parametrize("mode", [COLUMNS, WINOGRAD])
-@pytest.mark.parametrize("op", ["conv", "conv_data_gradient"])
+AGREEING = [(op, mode) for op in ("conv", "conv_data_gradient") for mode in (COLUMNS, WINOGRAD)]
+AGREEING += [("conv_weight_gradient", mode) for mode in (BY_ROW, BY_IMAGE, COLUMNS)]
+
+
+@pytest.mark.parametrize(("op", "mode"), AGREEING)
 def test_plans_for_other_threads_agree_in_every_bit(op, mode, monkeypatch):
     random = np.random.default_rng(0)
     x_shape, w_shape, same = (8, 32, 13, 13), (32, 32, 3, 3), {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
-    inputs = [random.standard_normal(shape).astype("float32") for shape in (x_shape, w_shape)]  # dy has the shape of x
+    second = x_shape if op == "conv_weight_gradient" else w_shape
+    inputs = [random.standard_normal(shape).astype("float32") for shape in (x_shape, second)]  # dy has the shape of x
     made, plans = set(), set()
     for count in (1, 2, 7):
         monkeypatch.setattr(config, "num_threads", count)
         program = PLANNERS[op](x_shape, w_shape, *((False,) if op == "conv" else ()), mode=mode, **same)
-        plans.add(program.steps[-1].n)
+        plans.add(tuple(step.n for step in program.steps))
         made.update(outcome(program, inputs, random))
     assert len(plans) > 1
     assert len(made) == 1

@@ -155,5 +155,5 @@ def weight_gradient(c: Correlation, lanes: int) -> Program:
     if parts > 1:
         part = c.groups * taps * SIZE
         words = (sums, Ref("out"), 1, taps, parts, part, 1, taps, taps * SIZE)
-        steps.append(Step(Kernel(("conv_weight_sum",), "numod.kernel.conv_weight_simd:add_parts"), c.groups, words))
+        steps.append(Step(Kernel(("conv_weight_sum", lanes), "numod.kernel.conv_weight_simd:add_parts"), c.groups, words))
     return Program((c.groups * taps * SIZE,), 2, tuple(steps), parts * c.groups * taps * SIZE if parts > 1 else 0)

@@ -27,10 +27,13 @@ from .correlation import (
     describe_source,
     frame_step,
 )
-from .host import lanes_of, registers
+from .host import lanes_of, most_pieces, registers
 from .program import Kernel, Program, Ref, Step, divide
 
-VECTORS = 96  # a tile should add up at least this many vectors before it sums over their lanes
+VECTORS = 64  # that a tile adds up before it sums over their lanes: of the outputs' gradient they stay in the first-level cache
+KEPT = 1 << 19  # bytes of the images that stay in the second-level cache while all tiles of outputs go over them
+SUMMED = 60  # cycles that it takes a tile to sum over lanes
+WALK = 48  # bytes of a record: see `_walks`
 CACHE, STREAMED = 1 << 20, 10  # bytes of blocks of images that stay in the second-level cache, and a cycle that come from beyond it
 
 
@@ -44,7 +47,8 @@ def _tile(outputs: int, columns: int, lanes: int) -> tuple[int, int, float]:
             taps = divide(columns, divide(columns, columns_limit))
             if rows * taps + min(rows, taps) > free:
                 continue
-            step = max(rows * taps * 0.5, (rows + taps) * 0.8, 4.0) + 0.5  # two FMAs a cycle, loads that cross cache lines
+            loads = rows + 1.5 * taps  # those of taps cross cache lines
+            step = max(rows * taps * 0.5, loads * 0.6, 4.0) + 0.1 * loads + 0.5  # two FMAs a cycle
             cycles = divide(outputs, rows) * divide(columns, taps) * step
             if cycles < best[2]:
                 best = (rows, taps, cycles)
@@ -56,12 +60,11 @@ def _mode(c: Correlation, lanes: int, rows: int, taps: int, cycles: float) -> in
     values = prod(c.size) * c.inputs + prod(c.out) * c.outputs  # of an image
     tiles, channels = divide(c.outputs, rows) * divide(c.inputs * prod(c.taps), taps), divide(taps, prod(c.taps))
     read = tiles * (rows * prod(c.out) + channels * prod(c.size)) * SIZE / STREAMED  # cycles, if each tile gets them from beyond the cache
-    by_row = (1.2 if c.inputs < 8 else 2.0) * c.out[0] * c.out[1] * divide(c.out[2], lanes) * cycles
-    if c.inputs * prod(c.size) * SIZE > CACHE:
-        by_row = max(by_row, read)
+    vectors = c.images * c.out[0] * c.out[1] * divide(c.out[2], lanes)
+    by_row = vectors * cycles + SUMMED * tiles * divide(vectors, VECTORS)
     by_image = 1.2 * prod(c.out) * cycles + (20.0 * values + lanes * read if lanes * values * SIZE > CACHE else 6.0 * values)
     ways = {
-        BY_ROW: c.images * c.groups * by_row,
+        BY_ROW: c.groups * by_row,
         BY_IMAGE: divide(c.images, lanes) * c.groups * by_image,
         COLUMNS: conv_weight_columns.cycles(c, lanes),
     }
@@ -75,6 +78,31 @@ def _offsets(c: Correlation, source: Source, taps: int) -> bytes:
     count = len(offsets)
     tiled = [offsets[min(first, count - taps) + i] for first in range(0, count, taps) for i in range(taps)]
     return pack(f"{len(tiled)}q", *tiled)
+
+
+def _walks(c: Correlation, source: Source, lanes: int, by_image: bool) -> tuple[bytes, int, int]:
+    """What tiles add up at a time of the outputs of an image, records of int64: bytes of source and of the outputs' gradient to the first;
+    planes, rows, full vectors and the rest of a row. Also how many there are, and the vectors of one.
+    """
+    depth, height, width = c.out
+    vector, value = (1, lanes * SIZE) if by_image else (lanes, SIZE)
+    length = divide(width, vector)
+    across = _even(length, VECTORS)
+    down = _even(height, VECTORS // across) if across == length else 1
+    deep = _even(depth, VECTORS // (across * down)) if down == height else 1
+    values: list[int] = []
+    for d, h, w in product(range(0, depth, deep), range(0, height, down), range(0, length, across)):
+        full = min(across, width // vector - w)
+        place = ((d * height + h) * width + w * vector) * value
+        tail = width % vector if w + across >= length else 0
+        at = d * source.place[0] + h * source.place[1] + w * vector * source.place[2]
+        values += [at, place, min(deep, depth - d), min(down, height - h), full, tail]
+    return pack(f"{len(values)}q", *values), len(values) * 8 // WALK, deep * down * across
+
+
+def _even(count: int, most: int) -> int:
+    """The largest of the fewest nearly equal pieces of ``count`` of at most ``most`` each."""
+    return divide(count, divide(count, max(1, most)))
 
 
 def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=None, mode=None) -> Program | None:
@@ -113,8 +141,12 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
         dy_ref = Ref("tmp", 0, at)
         at += divide(at_once * dy_block, LINE) * LINE
 
-    per_block = c.out[0] * c.out[1] * (c.out[2] if by_image else divide(c.out[2], lanes))
     offsets = _offsets(c, x, taps)
+    walks, walk_count, vectors = _walks(c, x, lanes, by_image)
+    together = max(1, VECTORS // vectors) if walk_count == 1 else 1  # blocks of images that a tile adds up
+    seen = together * vectors * lanes * prod(c.stride[1:]) * SIZE  # bytes of a channel, about
+    tap_block = max(1, KEPT // seen * prod(c.taps) // taps)
+    row_block = divide(row_tiles, divide(most_pieces(), parts * c.groups))
     steps = []
     for first in range(0, blocks, at_once):
         count = min(at_once, blocks - first)
@@ -123,17 +155,16 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
         if by_image:
             steps.append(_transposed(c, lanes, first, count, dy_channel, dy_ref))
         words = (
-            *(x_ref, dy_ref if by_image else Ref("in", 0, first * dy_block), Ref("tmp"), offsets),
+            *(x_ref, dy_ref if by_image else Ref("in", 0, first * dy_block), Ref("tmp"), offsets, walks),
             *(x.block, x.channel * c.inputs, dy_block, dy_channel),
-            *(*c.out[:2], *x.place[:2], x.place[2] * (1 if by_image else lanes)),
-            *((c.out[2], 0) if by_image else divmod(c.out[2], lanes)),
-            *(c.outputs, c.groups, row_tiles, tap_tiles),
-            *(count, parts, divide(VECTORS, per_block), int(first > 0)),
+            *(*x.place[:2], x.place[2] * (1 if by_image else lanes)),
+            *(c.outputs, c.groups, row_tiles, tap_tiles, row_block, tap_block),
+            *(count, parts, together, walk_count, int(first > 0)),
         )
         kernel = Kernel(("conv_weight", lanes, rows, taps), "numod.kernel.conv_weight_simd:accumulate")
-        steps.append(Step(kernel, parts * c.groups * row_tiles, words, 1))
+        steps.append(Step(kernel, parts * c.groups * divide(row_tiles, row_block), words, 1))
     words = (Ref("tmp"), Ref("out"), rows, taps, parts, part_bytes, c.outputs, columns, tile_bytes)
-    kernel = Kernel(("conv_weight_sum",), "numod.kernel.conv_weight_simd:add_parts")
+    kernel = Kernel(("conv_weight_sum", lanes), "numod.kernel.conv_weight_simd:add_parts")
     steps.append(Step(kernel, c.groups * row_tiles, words, max(1, 16384 // (columns * rows * parts))))
     return Program((c.groups * c.outputs * columns * SIZE,), 2, tuple(steps), at + LINE)
 

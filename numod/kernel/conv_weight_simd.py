@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from numba.core import types
 
+from .conv_weight import WALK
 from .correlation import SIZE
-from .intrinsics import pointer
+from .gemm_simd import copier
+from .intrinsics import load, pointer
 from .simd import Emit, Vectors, native, word, words
 
 
@@ -90,63 +92,70 @@ def _tiles(lanes: int, rows: int, taps: int) -> Emit:
 
 
 def accumulate(lanes: int, rows: int, taps: int) -> Callable:
-    """Partial sums: the range counts (part of the images, group, tile of output channels), in this order."""
+    """Partial sums: the range counts (part of the images, group, block of tiles of output channels), in this order."""
     tiles = native(f"conv_weight_tiles.{lanes}.{rows}x{taps}", 17, _tiles(lanes, rows, taps))
     tile_bytes = (rows * taps + lanes - 1) // lanes * lanes * SIZE
 
     def kernel(begin, end, args, scratch):
-        x, dy, sums, offsets, x_block, x_group, dy_block, dy_channel, planes, lines = words(args, 0, 10)
-        x_plane, x_row, x_step, full, tail, outputs, groups, row_tiles, tap_tiles = words(args, 10, 9)
-        blocks, parts, at_once, add = words(args, 19, 4)
+        x, dy, sums, offsets, walks, x_block, x_group, dy_block, dy_channel = words(args, 0, 9)
+        x_plane, x_row, x_step, outputs, groups, row_tiles, tap_tiles = words(args, 9, 7)
+        row_block, tap_block, blocks, parts, at_once, walk_count, add = words(args, 16, 7)
+        row_blocks = (row_tiles + row_block - 1) // row_block
         for task in range(begin, end):
-            group = task // row_tiles % groups
-            part = task // (row_tiles * groups)
-            row = group * outputs + min(task % row_tiles * rows, outputs - rows)  # the last tile may overlap the one before it
+            tile0, group, part = task % row_blocks * row_block, task // row_blocks % groups, task // (row_blocks * groups)
             first, last = blocks * part // parts, blocks * (part + 1) // parts
-            for step in range((last - first + at_once - 1) // at_once):
-                block = first + step * at_once
-                tiles(
-                    (
-                        x + block * x_block + group * x_group,
-                        x_block,
-                        x_plane,
-                        x_row,
-                        x_step,
-                        dy + block * dy_block + row * dy_channel,
-                        dy_block,
-                        dy_channel,
-                        min(at_once, last - block),
-                        planes,
-                        lines,
-                        full,
-                        tail,
-                        offsets,
-                        sums + task * tap_tiles * tile_bytes,
-                        tap_tiles,
-                        add + step,
-                    )
-                )
+            for taps_done in range((tap_tiles + tap_block - 1) // tap_block):
+                tap0, follows = taps_done * tap_block, add
+                for step in range((last - first + at_once - 1) // at_once):
+                    block = first + step * at_once
+                    for walk in range(walk_count):
+                        record = walks + walk * WALK
+                        x_here = x + block * x_block + group * x_group + load(record)
+                        for tile in range(tile0, min(tile0 + row_block, row_tiles)):
+                            row = group * outputs + min(tile * rows, outputs - rows)  # the last tile may overlap the one before it
+                            tiles(
+                                (
+                                    x_here,
+                                    x_block,
+                                    x_plane,
+                                    x_row,
+                                    x_step,
+                                    dy + block * dy_block + row * dy_channel + load(record + 8),
+                                    dy_block,
+                                    dy_channel,
+                                    min(at_once, last - block),
+                                    load(record + 16),
+                                    load(record + 24),
+                                    load(record + 32),
+                                    load(record + 40),
+                                    offsets + tap0 * taps * 8,
+                                    sums + (((part * groups + group) * row_tiles + tile) * tap_tiles + tap0) * tile_bytes,
+                                    min(tap_block, tap_tiles - tap0),
+                                    follows,
+                                )
+                            )
+                        follows = 1
 
     return kernel
 
 
-def add_parts() -> Callable:
+def add_parts(lanes: int) -> Callable:
     """dw from the partial sums of all parts: the range counts (group, tile of output channels)."""
+    copy_rows = copier(lanes, "float32", False)
 
     def kernel(begin, end, args, scratch):
         sums, output, rows, taps, parts, part_bytes, outputs, columns, tile_bytes = words(args, 0, 9)
         row_tiles, tap_tiles = (outputs + rows - 1) // rows, (columns + taps - 1) // taps
         for index in range(begin, end):
             row = index // row_tiles * outputs + min(index % row_tiles * rows, outputs - rows)
+            here = sums + index * tap_tiles * tile_bytes
+            total = pointer(here, types.float32)
+            for part in range(1, parts):
+                more = pointer(here + part * part_bytes, types.float32)
+                for i in range(tap_tiles * tile_bytes // SIZE):
+                    total[i] += more[i]
             for tile in range(tap_tiles):
-                column = min(tile * taps, columns - taps)
-                for i in range(rows):
-                    to = pointer(output + ((row + i) * columns + column) * SIZE, types.float32)
-                    for j in range(taps):
-                        total = types.float32(0)
-                        for part in range(parts):
-                            here = sums + part * part_bytes + (index * tap_tiles + tile) * tile_bytes
-                            total += pointer(here, types.float32)[i * taps + j]
-                        to[j] = total
+                to = output + (row * columns + min(tile * taps, columns - taps)) * SIZE
+                copy_rows((here + tile * tile_bytes, taps * SIZE, to, columns * SIZE, rows, taps))
 
     return kernel
