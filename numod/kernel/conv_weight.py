@@ -1,7 +1,7 @@
 """The weight gradient of convolutions on the CPU: which kernels run for which shapes. Plain Python; see `conv_weight_simd`.
 
 A tile holds one vector of partial sums for each pair of some output channels and some (input channel, tap) pairs, and walks
-over all outputs of its images. Sums over several parts of the images, made in parallel, are added up in a last step; how the
+over as many outputs as the first-level cache holds, before the next tile walks over the same. Sums over several parts of the images, made in parallel, are added up in a last step; how the
 images are parted depends on the shapes only, so results do not depend on the number of threads.
 """
 
