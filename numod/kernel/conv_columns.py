@@ -26,7 +26,7 @@ CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
 GATHERING, BEGIN = 3.0, 1000  # cycles to gather a vector, and to begin with a group of an image
 FRAMES = 1 << 23  # bytes of padded images made before they are used, to find them in the second-level cache
-PANEL, GATHER, SEGMENT, CHUNK = 40, 24, 24, 24  # bytes of a record: see `Places` and `WeightRows.depth`
+PANEL, GATHER, SEGMENT, CHUNK = 40, 48, 24, 24  # bytes of a record: see `Places` and `WeightRows.depth`
 
 
 @dataclass
@@ -34,12 +34,13 @@ class Places:
     """The output places of some images, cut into panels of ``width`` columns.
 
     panels: for each panel the numbers of its gathers (first, count), its columns, and the numbers of its segments (first, count)
-    gathers: neighbouring places of an image row: bytes of source, bytes of panel, and how many (a vector at most)
+    gathers: of a vector of columns, its lanes from two runs of neighbouring places: bytes of panel; bytes of source before lane 0 if it were of the
+             first run, and the run's lanes (begin, end); the same of the second run (bytes, end), which begins where the first ends
     segments: neighbouring columns that are neighbours in the output, too: bytes of output, bytes of panel, and how many
     """
 
     panels: list[tuple[int, int, int, int, int]]
-    gathers: list[tuple[int, int, int]]
+    gathers: list[tuple[int, int, int, int, int, int]]
     segments: list[tuple[int, int, int]]
 
     def table(self) -> bytes:
@@ -63,9 +64,14 @@ def places(c: Correlation, source: Source, images: int, width: int, lanes: int) 
     for image, d, h in lines:
         w = 0
         while w < c.out[2]:
-            count = min(lanes, c.out[2] - w, width - columns)
-            at = image * source.block + d * source.place[0] + h * source.place[1] + w * source.place[2]
-            found.gathers.append((at, columns * SIZE, count))
+            lane = columns % lanes
+            count = min(lanes - lane, c.out[2] - w)
+            at = image * source.block + d * source.place[0] + h * source.place[1] + (w - lane) * SIZE
+            to, first, begin, middle, _, end = found.gathers[-1] if lane else (0, 0, 0, 0, 0, 1)
+            if middle == end:
+                found.gathers[-1] = (to, first, begin, middle, at, end + count)
+            else:
+                found.gathers.append(((columns - lane) * SIZE, at, lane, lane + count, at, lane + count))
             output = (image * c.groups * c.outputs * plane + (d * c.out[1] + h) * c.out[2] + w) * SIZE
             last = found.segments[-1] if len(found.segments) > segments else (0, 0, 0)
             if last[2] and last[0] + last[2] * SIZE == output:

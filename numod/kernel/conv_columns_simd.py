@@ -7,11 +7,11 @@ from collections.abc import Callable
 from .conv_columns import CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
 from .gemm_simd import copier, register_tiles, widest
 from .intrinsics import load
-from .simd import Emit, Vectors, follow, native, words
+from .simd import Emit, Vectors, follow, native, word, words
 
 
 def _gather(lanes: int) -> Emit:
-    """Rows of a panel: row k gets what the records say from ``source`` + offsets[k]. Vectors are written to their end: later ones mend that."""
+    """Rows of a panel: row k gets what the records say from ``source`` + offsets[k]. Lanes that no record speaks of may be written."""
 
     def emit(builder, arguments):
         source, offsets, depth, records, count, panel, row = arguments
@@ -19,16 +19,28 @@ def _gather(lanes: int) -> Emit:
 
         def record(state):
             (here,) = state
-            start = builder.add(source, v.load_word(here))
-            to = builder.add(panel, v.load_word(v.offset(here, 8)))
-            mask = v.first(v.load_word(v.offset(here, 16)))
+            to, first, begin, middle, second, end = (v.load_word(v.offset(here, 8 * i)) for i in range(6))
+            to, first, second = builder.add(panel, to), builder.add(source, first), builder.add(source, second)
+            before, until = v.first(begin), v.first(middle)
+            one, other = builder.and_(until, builder.not_(before)), builder.and_(v.first(end), builder.not_(until))
 
-            def line(state):
-                offset, to = state
-                v.store(v.load(builder.add(start, v.load_word(offset)), mask), to)
-                return [v.offset(offset, 8), builder.add(to, row)]
+            def lines(mask, load):
+                def line(state):
+                    offset, to = state
+                    v.store(load(v.load_word(offset)), to, mask)
+                    return [v.offset(offset, 8), builder.add(to, row)]
 
-            v.loop(depth, [offsets, to], line)
+                v.loop(depth, [offsets, to], line)
+                return []
+
+            def both(offset):
+                return builder.select(one, v.load(builder.add(first, offset), one), v.load(builder.add(second, offset), other))
+
+            full = builder.icmp_signed("==", builder.sub(middle, begin), word(lanes))
+            starts = builder.icmp_signed("==", begin, word(0))
+            kind = builder.select(full, word(0), builder.select(starts, word(1), word(2)))
+            whole = lambda: lines(None, lambda offset: v.load(builder.add(first, offset)))
+            v.choose(kind, [whole, lambda: lines(None, both), lambda: lines(builder.or_(one, other), both)])
             return [v.offset(here, GATHER)]
 
         v.loop(count, [records], record)

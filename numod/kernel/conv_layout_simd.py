@@ -8,7 +8,7 @@ from numba.core import types
 
 from .gemm_simd import copier, transposer
 from .intrinsics import inner, load, pointer
-from .simd import Emit, Vectors, native, words
+from .simd import Emit, Vectors, native, word, words
 
 SIZE = 4  # bytes of a float32
 
@@ -28,43 +28,64 @@ def _zeros(lanes: int) -> Emit:
     return emit
 
 
-@inner
-def _fill_zero(address, count):
-    values = pointer(address, types.float32)
-    for i in range(count):
-        values[i] = types.float32(0)
+def _pad_rows(lanes: int, phases: int) -> Emit:
+    """Rows of a frame: places ``first`` to ``last`` come from the source, which has place 0 at its address, and the others are zero.
+
+    A row is cut into ``phases`` of ``columns`` values: places that are congruent modulo ``phases`` lie together.
+    """
+
+    def emit(builder, arguments):
+        source, source_row, first, last, target, columns, count = arguments
+        v = Vectors(builder, lanes)
+        blocks = builder.sdiv(builder.add(columns, word(lanes - 1)), word(lanes))
+        row, target_row = builder.mul(columns, word(SIZE)), builder.mul(columns, word(phases * SIZE))
+
+        def line(state):
+            def block(state):
+                here, to, first, last, left = state
+                loaded = []
+                for number in range(phases):
+                    below = (v.first(builder.sub(end, word(number * lanes))) for end in (first, last))
+                    loaded.append(v.load(v.offset(here, number * v.bytes), builder.and_(builder.not_(next(below)), next(below))))
+                valid = v.first(left)
+                for phase in range(phases):
+                    v.store(v.every(loaded, phase), builder.add(to, builder.mul(row, word(phase))), valid)
+                passed = [builder.sub(end, word(phases * lanes)) for end in (first, last)]
+                return [v.offset(here, phases * v.bytes), v.offset(to, v.bytes), *passed, builder.sub(left, word(lanes))]
+
+            here, to = state
+            v.loop(blocks, [here, to, first, last, columns], block)
+            return [builder.add(here, source_row), builder.add(to, target_row)]
+
+        v.loop(count, [source, target], line)
+
+    return emit
 
 
-def pad() -> Callable:
+def pad(lanes: int, phases: int) -> Callable:
     """Copy images into a frame of zeros: the range counts planes (image, channel).
 
     Source place j along an axis goes to place ``before + j`` of the frame if it has that place. A row of the frame is cut
     into ``phases``: places that are congruent modulo ``phases`` lie together, so that a reader with this stride finds its
     next value beside the last one.
     """
+    rows = native(f"pad_rows.{lanes}.{phases}", 7, _pad_rows(lanes, phases))
 
     def kernel(begin, end, args, scratch):
         source, frame, size_d, size_h, size_w, before_d, before_h, before_w = words(args, 0, 8)
-        frame_d, frame_h, columns, phases, frame_channel, plane0 = words(args, 8, 6)  # columns of a phase
+        frame_d, frame_h, columns, frame_channel, plane0 = words(args, 8, 5)  # columns of a phase
+        first, last = max(0, before_w), max(0, size_w + before_w)
+        source_row, target_row = size_w * SIZE, phases * columns * SIZE
         for plane in range(begin, end):
-            for row in range(frame_d * frame_h):
-                d, h = row // frame_h - before_d, row % frame_h - before_h
-                target = frame + plane * frame_channel + row * phases * columns * SIZE
-                if d < 0 or h < 0 or d >= size_d or h >= size_h:
-                    _fill_zero(target, phases * columns)
-                    continue
-                line = source + (((plane0 + plane) * size_d + d) * size_h + h) * size_w * SIZE
-                for phase in range(phases):
-                    # place i of the phase is place i * phases + phase of the frame
-                    first = min(columns, max(0, (before_w - phase + phases - 1) // phases))
-                    last = max(first, min(columns, (size_w + before_w - phase + phases - 1) // phases))
-                    start = target + phase * columns * SIZE
-                    _fill_zero(start, first)
-                    to = pointer(start + first * SIZE, types.float32)
-                    from_ = pointer(line + (first * phases + phase - before_w) * SIZE, types.float32)
-                    for i in range(last - first):
-                        to[i] = from_[i * phases]
-                    _fill_zero(start + last * SIZE, columns - last)
+            for depth in range(frame_d):
+                d = depth - before_d
+                target = frame + plane * frame_channel + depth * frame_h * target_row
+                top = min(frame_h, max(0, before_h)) if 0 <= d < size_d else frame_h
+                bottom = max(top, min(frame_h, before_h + size_h))
+                here = source + ((((plane0 + plane) * size_d + d) * size_h + top - before_h) * size_w - before_w) * SIZE
+                rows((here, source_row, 0, 0, target, columns, top))
+                rows((here, source_row, first, last, target + top * target_row, columns, bottom - top))
+                rows((here, source_row, 0, 0, target + bottom * target_row, columns, frame_h - bottom))
 
     return kernel
 

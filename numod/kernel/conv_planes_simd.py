@@ -33,7 +33,7 @@ def _framed(lanes: int, phases: int, margin: int) -> Emit:
 
         def put(values: list[Value], at: Value) -> None:
             if phases == 2:
-                values = [v.unzip(values[0], values[1], odd) for odd in (0, 1)]
+                values = [v.every(values, odd) for odd in (0, 1)]
             for q, value in enumerate(values):
                 v.store(value, builder.add(at, pitch) if q else at)
 

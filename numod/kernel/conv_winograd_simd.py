@@ -96,7 +96,7 @@ def _transform_tiles(lanes: int) -> Emit:
                     parts.append(transformed(*(v.load(v.offset(line, start * SIZE), mask) for line in rows)))
                 for y in range(4):
                     first, second, third, fourth = (part[y] for part in parts)
-                    columns = [v.unzip(*pair, odd) for pair in ((first, second), (third, fourth)) for odd in (0, 1)]
+                    columns = [v.every(pair, odd) for pair in ((first, second), (third, fourth)) for odd in (0, 1)]
                     for x, value in enumerate(transformed(*columns)):
                         v.store(value, builder.add(to, builder.mul(place, word(4 * y + x))))
                 return [*(builder.add(line, step) for line, step in zip(rows, row_steps, strict=True)), builder.add(to, panel_row)]

@@ -121,8 +121,8 @@ def frame_step(c: Correlation, mode: int, lanes: int, source: Source, first: int
     grain = max(1, 32768 // prod(c.frame) // (lanes if mode == BY_IMAGE else 1))
     if mode == BY_ROW:
         columns = source.phase // SIZE
-        words: tuple[Word, ...] = (ref, target, *c.size, *c.before, *c.frame[:2], columns, source.phases, source.channel, first * channels)
-        return Step(Kernel(("conv_pad",), "numod.kernel.conv_layout_simd:pad"), blocks * channels, words, grain)
+        words: tuple[Word, ...] = (ref, target, *c.size, *c.before, *c.frame[:2], columns, source.channel, first * channels)
+        return Step(Kernel(("conv_pad", lanes, source.phases), "numod.kernel.conv_layout_simd:pad"), blocks * channels, words, grain)
     size, before, frame = c.size, c.before, c.frame
     if before == (0, 0, 0) and frame == size:
         size, frame = (1, 1, prod(size)), (1, 1, prod(frame))

@@ -142,7 +142,7 @@ class _Window:
             for column in range(0, self.width, 2):
                 low, high = (self.v.load(*part) for part in self._parts(start, column))
                 for odd in range(min(2, self.width - column)):
-                    found.append(self.v.unzip(low, high, odd))
+                    found.append(self.v.every((low, high), odd))
         return found
 
     def add(self, address: Value, values: list[Value]) -> None:

@@ -177,10 +177,14 @@ class Vectors:
         order = [index for i in range(start, start + self.lanes // 2) for index in (i, self.lanes + i)]
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, self.lanes), order))
 
-    def unzip(self, a: Value, b: Value, odd: int) -> Value:
-        """Every second lane of two vectors, one after the other."""
-        order = list(range(odd, 2 * self.lanes, 2))
-        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, self.lanes), order))
+    def every(self, vectors: Sequence[Value], first: int) -> Value:
+        """Lane ``first`` of some vectors, one after the other, and every ``len(vectors)``-th lane from there on."""
+        places = [divmod(first + len(vectors) * i, self.lanes) for i in range(self.lanes)]
+        found = vectors[0]
+        for number, vector in enumerate(vectors[1:], 1):
+            order = [self.lanes + lane if at == number else lane if number == 1 else i for i, (at, lane) in enumerate(places)]
+            found = self.builder.shuffle_vector(found, vector, ir.Constant(ir.VectorType(I32, self.lanes), order))
+        return found
 
     def transpose(self, rows: Sequence[Value]) -> list[Value]:
         """The columns of a square of ``lanes`` vectors: log2(lanes) rounds of interleaving row i with row i + lanes / 2."""
