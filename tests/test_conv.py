@@ -23,6 +23,7 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_weight, "KEPT", 2000),
     (conv_columns, "FRAMES", 20_000),
     (conv_columns, "DEPTH", 7),
+    (conv_columns, "PAGES", 2),
     (conv_columns, "SERIAL", 50),
     (conv_planes, "FRAMES", 600),
     (conv_planes, "PIECE", 50),
@@ -32,6 +33,8 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_winograd, "SERIAL", 50),
     (conv_winograd, "ROW_BLOCK", 12),
     (conv_winograd, "DEPTH", 3),
+    (conv_winograd, "MOST", 20_000),
+    (conv_winograd, "WEIGHT_INSIDE", 1000),
 )
 LIMITS = {(module, name): getattr(module, name) for module, name, _ in SMALL}
 

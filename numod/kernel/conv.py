@@ -216,7 +216,7 @@ def best_way(c: Correlation, lanes: int, direct: float, winograd: bool, exchange
     """`COLUMNS`, or `WINOGRAD` if that is possible, where it takes fewer cycles than ``direct``; ``exchanged``: for a data gradient."""
     ways = [(direct, None), (conv_columns.cycles(c, lanes, exchanged), COLUMNS)]
     if winograd:
-        ways.append((conv_winograd.cycles(c, lanes, exchanged), WINOGRAD))
+        ways.append((conv_winograd.cycles(c, lanes), WINOGRAD))
     return min(ways, key=lambda way: way[0])[1]
 
 

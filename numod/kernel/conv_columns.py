@@ -4,7 +4,8 @@ is in `conv_columns_simd`.
 The weights are a matrix with one row for each output channel; a column holds what one output place sees of the input. A piece of work
 gathers the columns of some places, a part of the depth at a time, into panels that stay in the second-level cache, and multiplies the
 weights with them in the register tiles of `gemm` (Chellapilla et al., 2006, without the large matrix in memory). Where the images are small, a
-panel has columns of several of them, so that no lanes are wasted. Gathering is one move for every 2 x outputs operations.
+panel has columns of several of them, so that no lanes are wasted. Gathering is one move for every 2 x outputs operations. Where a window is one place,
+few channels are multiplied where they are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
+PAGES = 64  # channels of an image that are multiplied where they are; more are on more pages than a processor finds quickly
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
 CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
@@ -94,6 +96,7 @@ def steps(
     depth = max(count for _, _, count in chunks)
     width, plane = column_vectors(lanes, "float32") * lanes, prod(c.out)
     together = c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
+    flat = not source.framed and prod(c.taps) == 1 and plane == prod(c.size) and c.inputs <= PAGES and not together
     at_once = c.images
     made: list[Step] = []
     if source.framed:
@@ -113,10 +116,10 @@ def steps(
         panels = divide(grouped * plane, width)
         row_block, panel_block = _blocks(c, panels, count // grouped, lanes)
         image_bytes = c.groups * c.outputs * plane * SIZE
-        panel_bytes = depth * (width + lanes) * SIZE
+        panel_bytes = 0 if flat else depth * (width + lanes) * SIZE
         sums = row_block * panel_block * width * SIZE if together else 0
         words = (
-            *(here, weights, bias or bytes(ROWS * SIZE), output._replace(offset=output.offset + first * image_bytes)),
+            *(here, weights, bias or bytes(width * SIZE), output._replace(offset=output.offset + first * image_bytes)),
             *(
                 tables[grouped],
                 pack(f"{len(offsets)}q", *offsets),
@@ -124,7 +127,7 @@ def steps(
             ),
             *(source.block, c.inputs * source.channel, c.groups, c.outputs, plane, len(chunks)),
             *(c.outputs * rows.row * SIZE, rows.row * SIZE),
-            *(count // grouped, panels, panel_block, row_block, panel_bytes, int(together), int(bias != 0)),
+            *(count // grouped, panels, panel_block, row_block, panel_bytes, int(together), int(bias != 0), source.channel if flat else 0),
             *(first * c.groups * c.outputs * plane, 0),
         )
         tasks = c.groups * count // grouped * divide(panels, panel_block) * divide(c.outputs, row_block)

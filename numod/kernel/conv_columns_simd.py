@@ -33,14 +33,16 @@ def _gather(lanes: int) -> Emit:
                 v.loop(depth, [offsets, to], line)
                 return []
 
+            def one_run(offset):
+                return v.load(builder.add(first, offset))
+
             def both(offset):
                 return builder.select(one, v.load(builder.add(first, offset), one), v.load(builder.add(second, offset), other))
 
             full = builder.icmp_signed("==", builder.sub(middle, begin), word(lanes))
             starts = builder.icmp_signed("==", begin, word(0))
             kind = builder.select(full, word(0), builder.select(starts, word(1), word(2)))
-            whole = lambda: lines(None, lambda offset: v.load(builder.add(first, offset)))
-            v.choose(kind, [whole, lambda: lines(None, both), lambda: lines(builder.or_(one, other), both)])
+            v.choose(kind, [lambda: lines(None, one_run), lambda: lines(None, both), lambda: lines(builder.or_(one, other), both)])
             return [v.offset(here, GATHER)]
 
         v.loop(count, [records], record)
@@ -81,7 +83,7 @@ def multiply(lanes: int) -> Callable:
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, offsets, chunks = words(args, 0, 7)
         source_block, source_group, groups, outputs, plane, chunk_count, a_group, a_row = words(args, 7, 8)
-        images, panels, panel_block, row_block, panel_bytes, together, has_bias, first_element = words(args, 15, 8)
+        images, panels, panel_block, row_block, panel_bytes, together, has_bias, flat, first_element = words(args, 15, 9)
         panel_blocks = (panels + panel_block - 1) // panel_block
         starts = scratch + panel_block * panel_bytes
         sums = starts + ROWS * width * SIZE
@@ -96,38 +98,42 @@ def multiply(lanes: int) -> Callable:
             for chunk in range(chunk_count):
                 walk = chunks + chunk * CHUNK
                 a_chunk, first, steps = load(walk), load(walk + 8), load(walk + 16)
-                for panel in range(panel0, panel1):
-                    record = tables + panel * PANEL
-                    here = scratch + (panel - panel0) * panel_bytes
-                    gather((block_source, offsets + 8 * first, steps, tables + load(record), load(record + 8), here, panel_row))
+                if not flat:
+                    for panel in range(panel0, panel1):
+                        record = tables + panel * PANEL
+                        here = scratch + (panel - panel0) * panel_bytes
+                        gather((block_source, offsets + 8 * first, steps, tables + load(record), load(record + 8), here, panel_row))
                 for row in range(row0, row1, ROWS):
                     count = min(ROWS, row1 - row)
-                    a_here = weights + group * a_group + row * a_row + a_chunk
-                    if chunk == 0:
-                        spread((bias + has_bias * (group * outputs + row) * SIZE, starts, count, width // lanes))
+                    if chunk == 0 and has_bias:
+                        spread((bias + (group * outputs + row) * SIZE, starts, count, width // lanes))
                     for panel in range(panel0, panel1):
                         columns = load(tables + panel * PANEL + 16)
+                        if flat:
+                            b_here, b_row = block_source + load(offsets + 8 * first) + panel * width * SIZE, flat
+                        else:
+                            b_here, b_row = scratch + (panel - panel0) * panel_bytes, panel_row
                         if together:
                             c_here, c_row = sums + ((panel - panel0) * row_block + row - row0) * width * SIZE, width * SIZE
                         else:
                             c_here, c_row = target + (row * plane + panel * width) * SIZE, plane * SIZE
+                        start_here, start_row = (c_here, c_row) if chunk else (starts if has_bias else bias, has_bias * width * SIZE)
                         j = 0
                         while j < columns:
                             vectors = (columns - j + lanes - 1) // lanes
                             level = widest(vectors, widths)
                             valid = min(lanes << level, columns - j)
-                            start, start_row = (c_here + j * SIZE, c_row) if chunk else (starts, width * SIZE)
                             tile(
                                 (
                                     (count - 1) * widths + level,
-                                    a_here,
+                                    weights + group * a_group + row * a_row + a_chunk,
                                     a_row,
                                     SIZE,
-                                    scratch + (panel - panel0) * panel_bytes + j * SIZE,
-                                    panel_row,
+                                    b_here + j * SIZE,
+                                    b_row,
                                     c_here + j * SIZE,
                                     c_row,
-                                    start,
+                                    start_here + j * SIZE,
                                     start_row,
                                     steps,
                                     valid - (lanes << level) + lanes,
@@ -151,6 +157,6 @@ def multiply(lanes: int) -> Callable:
                         )
             else:
                 element = first_element + ((image * groups + group) * outputs + row0) * plane
-                follow(args + 8 * 24, row1 - row0, element, plane, panel0 * width, min(panel1 * width, plane), scratch)
+                follow(args + 8 * 25, row1 - row0, element, plane, panel0 * width, min(panel1 * width, plane), scratch)
 
     return kernel

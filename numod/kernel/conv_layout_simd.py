@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numba.core import types
 
 from .gemm_simd import copier, transposer
-from .intrinsics import inner, load, pointer
+from .intrinsics import load, pointer
 from .simd import Emit, Vectors, native, word, words
 
 SIZE = 4  # bytes of a float32

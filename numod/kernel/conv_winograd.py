@@ -8,29 +8,39 @@ each, so that 16 multiplications do what 36 did:
 
 For each of the 16 places that is a product of matrices, weights (outputs, inputs) times tiles (inputs, tiles), in the register tiles of `gemm`. A piece of
 work has whole rows of tiles. It transforms a panel of tiles at a time into scratch memory, multiplies, and transforms the products back into the output.
+
+Weights are transformed once, before that, or, where many weights meet few tiles, by each piece of work as it comes to them: then it transforms all its tiles
+first, and each weight goes once through the second-level cache and never to memory.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from math import inf
 from struct import pack
 
 from .. import config
 from . import conv_columns
 from .conv_columns import CACHED, SERIAL, step_cycles
-from .correlation import LINE, SIZE, Correlation
+from .correlation import SIZE, Correlation, odd_lines
 from .gemm import ROWS, column_vectors
 from .host import idle, most_pieces
 from .program import Kernel, Ref, Step, Word, divide
 
 PLACES = 16  # of a transformed tile
+TAPS = 9 * SIZE  # bytes of a window
 DEPTH = 64  # input channels that are added up in one chain: the shorter, the smaller the error
-ROW_BLOCK = 8 * ROWS  # output channels whose products are transformed back at a time: those of a panel stay in the second-level cache
-WEIGHT_ROWS = 8  # exchanged weights that lie together and are transformed together
+ROW_BLOCK = 16 * ROWS  # output channels whose products are transformed back at a time: those of a panel stay in the second-level cache
 CACHE = 3 << 19  # bytes of transformed tiles that stay there, too
+MOST = 6 << 20  # bytes of transformed tiles of a piece of work that transforms weights
+CHANNELS = 2  # whose tiles are transformed one after the other: what they read and write stays in the first-level cache
+PIECES = 4  # so many may transform all weights for themselves on a single thread, to keep their tiles few
 TILES_IN, TILES_OUT = 40, 30  # cycles to transform the tiles of a vector on the way in and out
-WEIGHT = {False: 14, True: 30}  # to transform a weight, and one of the exchanged; they go through memory
-BUSY = 1.1  # of the register tiles' time: what they wait for memory
+WEIGHT, WEIGHT_INSIDE = 14, 7  # to transform a weight before, which goes through memory, and by a piece of work
+BUSY, FAR = (
+    1.1,
+    1.2,
+)  # of the register tiles' time: what they wait for memory, with all tiles near and with those of a piece of work too many
 TILE_CALL = 40  # to begin and end a register tile
 STREAMED = 8  # bytes of transformed weights a cycle, where they are too many for the second-level cache
 PIECE, PANEL, SEGMENT, PART = 32, 24, 72, 24  # bytes of a record: see `tables`
@@ -102,28 +112,34 @@ def steps(
 
     exchanged: the weights are (group, input, output, tap), their taps from the last to the first; else (group, output, input, tap).
     """
-    pieces, row_blocks, vectors = _blocks(c, lanes)
+    pieces, row_blocks, vectors, inside = _blocks(c, lanes)
     width, row_block = vectors * lanes, divide(divide(c.outputs, ROWS), row_blocks) * ROWS
-    transformed = Ref("tmp", 0, at)
-    at += divide(PLACES * c.groups * c.outputs * c.inputs * SIZE, LINE) * LINE
-    taps = 9 * SIZE
-    row_step, step, block = (taps, c.outputs * taps, WEIGHT_ROWS) if exchanged else (c.inputs * taps, taps, 1)
-    words: tuple[Word, ...] = (weights, transformed, c.outputs, c.inputs, c.outputs * c.inputs * taps, row_step, step, block)
-    kernel = Kernel(("conv_winograd_weights", lanes, exchanged), "numod.kernel.conv_winograd_simd:transform_weights")
-    made = [Step(kernel, c.groups * divide(c.outputs, block), words, max(1, 4096 // (block * c.inputs)))]
-
     plane, panel_row = c.out[1] * c.out[2], (width + lanes) * SIZE
-    kept = min(ROW_BLOCK, row_block)
+    kept, depth = min(ROW_BLOCK, row_block), divide(c.inputs, divide(c.inputs, DEPTH))
+    most_tiles = divide(c.images * divide(c.out[1], 2), pieces) * divide(c.out[2], 2)
+    together = divide(most_tiles, width) if inside else 1  # panels
+    rows, columns = (c.inputs, c.outputs) if exchanged else (c.outputs, c.inputs)
+    made: list[Step] = []
+    if inside:
+        own_rows, own_columns = (depth, kept) if exchanged else (kept, depth)
+        pitch, a_rows, transformed = odd_lines(own_columns * SIZE), own_rows, weights
+    else:
+        pitch, a_rows, transformed = odd_lines(columns * SIZE), rows, Ref("tmp", 0, at)
+        at += c.groups * PLACES * odd_lines(rows * pitch)
+        words: tuple[Word, ...] = (weights, transformed, rows, columns, pitch, odd_lines(rows * pitch))
+        kernel = Kernel(("conv_winograd_weights", lanes), "numod.kernel.conv_winograd_simd:transform_weights")
+        made.append(Step(kernel, c.groups * rows, words, max(1, 4096 // columns)))
+    place, product_place, a_place = (odd_lines(count * row) for count, row in ((c.inputs, panel_row), (kept, panel_row), (a_rows, pitch)))
     words = (
         *(source, transformed, bias or bytes(SIZE), output, tables(c, pieces, width, lanes), bytes((width + 2 * lanes + 2) * SIZE)),
         *(c.size[1] * c.size[2] * SIZE, c.size[2] * SIZE, c.inputs, c.groups, c.outputs, plane, c.out[2] * SIZE),
-        *(pieces, row_block, kept, divide(c.inputs, DEPTH), panel_row, int(bias != 0), 0),
+        *(pieces, row_block, kept, divide(c.inputs, DEPTH), panel_row, int(bias != 0)),
+        *(together, int(inside), int(exchanged), pitch, place, product_place, a_place, 0),
     )
     kernel = Kernel(("conv_winograd", lanes), "numod.kernel.conv_winograd_simd:multiply")
-    shared = _work(c) >= SERIAL
-    scratch = PLACES * (c.inputs + kept) * panel_row
+    scratch = PLACES * (together * (place + product_place) + inside * a_place)
     opened = min(plane, divide(c.images * plane, pieces))
-    made.append(Step(kernel, c.groups * pieces * divide(c.outputs, row_block), words, int(shared), scratch, open=opened))
+    made.append(Step(kernel, c.groups * pieces * divide(c.outputs, row_block), words, int(_work(c) >= SERIAL), scratch, open=opened))
     return made, at
 
 
@@ -136,9 +152,15 @@ def _tiles(c: Correlation) -> int:
     return c.images * divide(c.out[1], 2) * divide(c.out[2], 2)
 
 
-def cycles(c: Correlation, lanes: int, exchanged: bool) -> float:
+def cycles(c: Correlation, lanes: int) -> float:
     """About how long it takes on one thread."""
-    return WEIGHT[exchanged] * c.groups * c.outputs * c.inputs + min(_products(c, lanes, vectors, 1, 1) for vectors in _widths(lanes))
+    lines = c.images * divide(c.out[1], 2)
+    return min(
+        _cost(c, lanes, vectors, inside, pieces, 1)
+        for vectors in _widths(lanes)
+        for inside, most in ((False, 1), (True, PIECES))
+        for pieces in range(1, min(lines, most) + 1)
+    )
 
 
 def _widths(lanes: int) -> tuple[int, ...]:
@@ -147,8 +169,8 @@ def _widths(lanes: int) -> tuple[int, ...]:
     return tuple(sorted({widest, max(1, widest // 2)}))
 
 
-def _products(c: Correlation, lanes: int, vectors: int, pieces: int, row_blocks: int) -> float:
-    """Cycles of all but the weights' transformation, when the work is cut into so many pieces."""
+def _cost(c: Correlation, lanes: int, vectors: int, inside: bool, pieces: int, row_blocks: int) -> float:
+    """Cycles, when the work is cut into so many pieces; ``inside``: which transform the weights."""
     piece = divide(_tiles(c), pieces)
     panels = divide(piece, vectors * lanes)
     used = (panels - 1) * step_cycles(vectors, lanes) + step_cycles(divide(piece - (panels - 1) * vectors * lanes, lanes), lanes)
@@ -157,21 +179,25 @@ def _products(c: Correlation, lanes: int, vectors: int, pieces: int, row_blocks:
     across = divide(c.out[2], 2)
     segments = piece / across * divide(across, lanes)
     moved = segments * (TILES_IN * c.inputs * row_blocks + TILES_OUT * c.outputs)
-    tiles = PLACES * c.inputs * (vectors + 1) * lanes * SIZE
+    tiles = PLACES * c.inputs * (vectors + 1) * lanes * SIZE * (panels if inside else 1)
+    weights = c.outputs * c.inputs
+    if inside:
+        multiplied *= BUSY if tiles < CACHE else FAR
+        return c.groups * pieces * (multiplied + moved + WEIGHT_INSIDE * weights) if tiles <= MOST else inf
     multiplied *= BUSY if tiles < CACHE else 1.5
-    weights = PLACES * c.outputs * c.inputs * SIZE
-    read = panels * weights / (CACHED if weights < conv_columns.CACHE else STREAMED)
-    return c.groups * pieces * (multiplied + moved + max(0.0, read - multiplied))
+    read = panels * PLACES * weights * SIZE / (CACHED if PLACES * weights * SIZE < conv_columns.CACHE else STREAMED)
+    return c.groups * (pieces * (max(multiplied, read) + read / 2 + moved) + WEIGHT * weights)
 
 
-def _blocks(c: Correlation, lanes: int) -> tuple[int, int, int]:
-    """Pieces of rows of tiles, blocks of output channels, and vectors of a panel."""
+def _blocks(c: Correlation, lanes: int) -> tuple[int, int, int, bool]:
+    """Pieces of rows of tiles, blocks of output channels, vectors of a panel, and whether pieces of work transform the weights."""
     shared, lines = _work(c) >= SERIAL, c.images * divide(c.out[1], 2)
-    best = (inf, 0, 0, 0)
-    for vectors in _widths(lanes):
-        for pieces in range(1, min(lines, most_pieces() if shared else 1) + 1):
+    best = (inf, 0, 0, 0, False)
+    for vectors, inside in product(_widths(lanes), (False, True)):
+        most = max(most_pieces() if shared else 1, PIECES if inside else 1)
+        for pieces in range(1, min(lines, most) + 1):
             for row_blocks in range(1, min(divide(c.outputs, ROWS), most_pieces() if shared else 1) + 1):
                 waited = idle(c.groups * pieces * row_blocks) if shared else 0.0
-                cost = _products(c, lanes, vectors, pieces, row_blocks) * (1 + waited)
-                best = min(best, (cost, pieces, row_blocks, vectors))
+                cost = _cost(c, lanes, vectors, inside, pieces, row_blocks) * (1 + waited)
+                best = min(best, (cost, pieces, row_blocks, vectors, inside))
     return best[1:]

@@ -6,29 +6,27 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from .conv_winograd import PANEL, PART, PIECE, PLACES, ROWS, SEGMENT, SIZE
+from .conv_winograd import CHANNELS, PANEL, PART, PIECE, PLACES, ROWS, SEGMENT, SIZE, TAPS
 from .gemm_simd import register_tiles, widest
 from .intrinsics import load
 from .simd import Emit, Value, Vectors, follow, native, word, words
 
 
-def _transform_weights(lanes: int, flipped: bool) -> Emit:
-    """G w G' of the 9 taps of ``count`` channels, a vector at most; they are ``step`` bytes apart, and the 16 places ``plane`` bytes."""
+def _transform_weights(lanes: int) -> Emit:
+    """G w G' of the 9 taps of ``count`` neighbouring weights, a vector at most; the 16 places are ``place`` bytes apart."""
 
     def emit(builder, arguments):
-        source, step, count, target, plane = arguments
+        source, count, target, place = arguments
         v = Vectors(builder, lanes)
         valid, taps = v.first(count), []
         for first in range(0, 9, lanes):
             found = min(lanes, 9 - first)
             lines = []
             for i in range(lanes):
-                here = v.offset(builder.add(source, builder.mul(step, word(i))), first * SIZE)
+                here = v.offset(source, (9 * i + first) * SIZE)
                 present = builder.icmp_signed("<", word(i), count)
                 lines.append(v.load(here, v.first(builder.select(present, word(found), word(0)))))
             taps += v.transpose(lines)[:found]
-        if flipped:
-            taps.reverse()
         half = v.splat(ir.Constant(v.element, 0.5))
 
         def transformed(a: Value, b: Value, c: Value) -> list[Value]:
@@ -38,26 +36,21 @@ def _transform_weights(lanes: int, flipped: bool) -> Emit:
         columns = [transformed(*taps[x::3]) for x in range(3)]
         for y in range(4):
             for x, value in enumerate(transformed(*(column[y] for column in columns))):
-                v.store(value, builder.add(target, builder.mul(plane, word(4 * y + x))), valid)
+                v.store(value, builder.add(target, builder.mul(place, word(4 * y + x))), valid)
 
     return emit
 
 
-def transform_weights(lanes: int, exchanged: bool) -> Callable:
-    """Weights -> (group, place, output, input): the range counts (group, ``block`` outputs)."""
-    transform = native(f"winograd_weights.{lanes}{int(exchanged)}", 5, _transform_weights(lanes, exchanged))
+def transform_weights(lanes: int) -> Callable:
+    """Weights (group, row, column, tap) -> (group, place, row, column): the range counts (group, row), which are ``pitch`` bytes apart."""
+    transform = native(f"winograd_weights.{lanes}", 4, _transform_weights(lanes))
 
     def kernel(begin, end, args, scratch):
-        source, target, outputs, inputs, group_step, row_step, step, block = words(args, 0, 8)
-        plane = outputs * inputs * SIZE
-        blocks = (outputs + block - 1) // block
+        source, target, rows, columns, pitch, place = words(args, 0, 6)
         for index in range(begin, end):
-            group, first = index // blocks, index % blocks * block
-            here, to = source + group * group_step, target + group * PLACES * plane
-            for i in range(0, inputs, lanes):
-                for row in range(first, min(first + block, outputs)):
-                    at = here + row * row_step + i * step
-                    transform((at, step, min(lanes, inputs - i), to + (row * inputs + i) * SIZE, plane))
+            to = target + index // rows * PLACES * place + index % rows * pitch
+            for i in range(0, columns, lanes):
+                transform((source + (index * columns + i) * TAPS, min(lanes, columns - i), to + i * SIZE, place))
 
     return kernel
 
@@ -149,8 +142,13 @@ def _transform_products(lanes: int) -> Emit:
 
 
 def multiply(lanes: int) -> Callable:
-    """The range counts (block of output channels, piece, group), in this order."""
+    """The range counts (block of output channels, piece, group), in this order.
+
+    inside: the weights are transformed here, a block of outputs and a chunk of inputs at a time. exchanged: as for `conv_winograd.steps`; the last
+    tap first is the first place last.
+    """
     tile, widths = register_tiles(lanes, "float32")
+    transform_weights = native(f"winograd_weights.{lanes}", 4, _transform_weights(lanes))
     transform_tiles = native(f"winograd_tiles.{lanes}", 10, _transform_tiles(lanes))
     transform_products = native(f"winograd_products.{lanes}", 11, _transform_products(lanes))
 
@@ -158,60 +156,93 @@ def multiply(lanes: int) -> Callable:
         source, weights, bias, output, tables, zeros = words(args, 0, 6)
         channel, source_row, inputs, groups, outputs, plane, output_row = words(args, 6, 7)
         pieces, row_block, kept, chunks, panel_row, has_bias = words(args, 13, 6)
-        place = inputs * panel_row
-        products = scratch + PLACES * place
+        together, inside, exchanged, pitch, place, product_place, a_place = words(args, 19, 7)
+        a_row, a_step = (SIZE, pitch) if exchanged else (pitch, SIZE)
+        products = scratch + together * PLACES * place
+        own_weights = products + together * PLACES * product_place
         for task in range(begin, end):
             group, piece, block = task % groups, task // groups % pieces, task // (groups * pieces)
             row0, row1 = block * row_block, min((block + 1) * row_block, outputs)
             record = tables + piece * PIECE
-            a_group = weights + group * PLACES * outputs * inputs * SIZE
-            for number in range(load(record + 8)):
-                panel = tables + load(record) + number * PANEL
-                segments, segment_count, columns = tables + load(panel), load(panel + 8), load(panel + 16)
-                here = source + group * inputs * channel
-                transform_tiles((here, channel, source_row, inputs, segments, segment_count, zeros, scratch, place, panel_row))
+            here = source + group * inputs * channel
+            panel_count = load(record + 8)
+            for group_of_panels in range((panel_count + together - 1) // together):
+                panel0 = group_of_panels * together
+                panels = min(together, panel_count - panel0)
+                for number in range(panels):
+                    panel = tables + load(record) + (panel0 + number) * PANEL
+                    to = scratch + number * PLACES * place
+                    segments, segment_count = tables + load(panel), load(panel + 8)
+                    for i in range(0, inputs, CHANNELS):
+                        at, line, few = here + i * channel, to + i * panel_row, min(CHANNELS, inputs - i)
+                        transform_tiles((at, channel, source_row, few, segments, segment_count, zeros, line, place, panel_row))
                 for kept_block in range((row1 - row0 + kept - 1) // kept):
                     first = row0 + kept_block * kept
                     count = min(kept, row1 - first)
-                    for k in range(PLACES):
-                        for chunk in range(chunks):
-                            top, bottom = inputs * chunk // chunks, inputs * (chunk + 1) // chunks
+                    for chunk in range(chunks):
+                        top, bottom = inputs * chunk // chunks, inputs * (chunk + 1) // chunks
+                        if inside:
+                            a_here = own_weights
+                            begin_row, end_row, begin_column, end_column, columns = first, first + count, top, bottom, inputs
+                            if exchanged:
+                                begin_row, end_row, begin_column, end_column, columns = top, bottom, first, first + count, outputs
+                            for row in range(begin_row, end_row):
+                                for column in range(begin_column, end_column, lanes):
+                                    at = weights + ((group * (inputs * outputs // columns) + row) * columns + column) * TAPS
+                                    to = own_weights + (row - begin_row) * pitch + (column - begin_column) * SIZE
+                                    transform_weights((at, min(lanes, end_column - column), to, a_place))
+                        else:
+                            a_here = weights + group * PLACES * a_place + first * a_row + top * a_step
+                        for k in range(PLACES):
+                            y, x = k // 4, k % 4
+                            if exchanged:
+                                y, x = (3 - y if y % 3 == 0 else y), (3 - x if x % 3 == 0 else x)
+                            a = a_here + (4 * y + x) * a_place
                             for row in range(0, count, ROWS):
                                 rows = min(ROWS, count - row)
-                                j = 0
-                                while j < columns:
-                                    vectors = (columns - j + lanes - 1) // lanes
-                                    level = widest(vectors, widths)
-                                    valid = min(lanes << level, columns - j)
-                                    to = products + (k * kept + row) * panel_row + j * SIZE
-                                    start, start_row = (to, panel_row) if chunk else (zeros, 0)
-                                    tile(
-                                        (
-                                            (rows - 1) * widths + level,
-                                            a_group + ((k * outputs + first + row) * inputs + top) * SIZE,
-                                            inputs * SIZE,
-                                            SIZE,
-                                            scratch + k * place + top * panel_row + j * SIZE,
-                                            panel_row,
-                                            to,
-                                            panel_row,
-                                            start,
-                                            start_row,
-                                            bottom - top,
-                                            valid - (lanes << level) + lanes,
+                                for number in range(panels):
+                                    columns = load(tables + load(record) + (panel0 + number) * PANEL + 16)
+                                    b = scratch + number * PLACES * place + k * place + top * panel_row
+                                    line = products + (number * PLACES + k) * product_place + row * panel_row
+                                    j = 0
+                                    while j < columns:
+                                        vectors = (columns - j + lanes - 1) // lanes
+                                        level = widest(vectors, widths)
+                                        valid = min(lanes << level, columns - j)
+                                        to = line + j * SIZE
+                                        start, start_row = (to, panel_row) if chunk else (zeros, 0)
+                                        tile(
+                                            (
+                                                (rows - 1) * widths + level,
+                                                a + row * a_row,
+                                                a_row,
+                                                a_step,
+                                                b + j * SIZE,
+                                                panel_row,
+                                                to,
+                                                panel_row,
+                                                start,
+                                                start_row,
+                                                bottom - top,
+                                                valid - (lanes << level) + lanes,
+                                            )
                                         )
-                                    )
-                                    j += valid
-                    at = group * outputs + first
-                    transform_products(
-                        (
-                            *(products, kept * panel_row, panel_row, count, segments, segment_count),
-                            *(output + at * plane * SIZE, plane * SIZE, output_row, bias + has_bias * at * SIZE, has_bias * SIZE),
-                        )
-                    )
+                                        j += valid
+                    for number in range(panels):
+                        panel = tables + load(record) + (panel0 + number) * PANEL
+                        segments, segment_count = tables + load(panel), load(panel + 8)
+                        for i in range(0, count, CHANNELS):
+                            at = group * outputs + first + i
+                            transform_products(
+                                (
+                                    *(products + number * PLACES * product_place + i * panel_row, product_place, panel_row),
+                                    *(min(CHANNELS, count - i), segments, segment_count),
+                                    *(output + at * plane * SIZE, plane * SIZE, output_row, bias + has_bias * at * SIZE, has_bias * SIZE),
+                                )
+                            )
             for number in range(load(record + 24)):
                 part = tables + load(record + 16) + number * PART
                 element = (load(part) * groups * outputs + group * outputs + row0) * plane
-                follow(args + 8 * 20, row1 - row0, element, plane, load(part + 8), load(part + 16), scratch)
+                follow(args + 8 * 27, row1 - row0, element, plane, load(part + 8), load(part + 16), scratch)
 
     return kernel

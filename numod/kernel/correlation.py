@@ -99,18 +99,18 @@ def describe_source(c: Correlation, mode: int, lanes: int) -> Source:
         row = phases * columns * SIZE
         place = (c.stride[0] * c.frame[1] * row, c.stride[1] * row, SIZE)
         tap = (c.dilation[0] * c.frame[1] * row, c.dilation[1] * row, SIZE)
-        channel = _odd_lines(c.frame[0] * c.frame[1] * row)
+        channel = odd_lines(c.frame[0] * c.frame[1] * row)
         return Source(channels * channel, channel, place, tap, phases, columns * SIZE, framed=True)
     vector = lanes * SIZE
     row = c.frame[2] * vector
     steps = (c.frame[1] * row, row, vector)
     place = tuple(a * b for a, b in zip(c.stride, steps, strict=True))
     tap = (c.dilation[0] * steps[0], c.dilation[1] * steps[1], vector)
-    channel = _odd_lines(c.frame[0] * steps[0])
+    channel = odd_lines(c.frame[0] * steps[0])
     return Source(channels * channel, channel, place, tap, framed=True)
 
 
-def _odd_lines(size: int) -> int:
+def odd_lines(size: int) -> int:
     """Round up to an odd number of cache lines, so that channels do not all fall on the same few sets of a cache."""
     return (divide(size, LINE) | 1) * LINE
 
