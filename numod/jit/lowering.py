@@ -85,7 +85,10 @@ def _segment(calls: Sequence[Call], kept: set[Value], graph: Graph) -> Segment:
 def _copying(call: Call, within: Mapping[Value, Any]) -> Program:
     """The program of a call without the steps that would copy parts of what it makes to where they are already."""
     assert call.program is not None
-    there = [operand.value in within and within[operand.value][0] in call.outputs for operand in call.inputs]
+    there, offset = [], 0
+    for operand in call.inputs:
+        there.append(within.get(operand.value) == (call.outputs[0], offset))  # what is put there twice is made in one of the places
+        offset += operand.spec.nbytes
     if not any(there):
         return call.program
     return replace(call.program, steps=tuple(step for step, each in zip(call.program.steps, there, strict=True) if not each))
