@@ -1,6 +1,7 @@
 """The rowwise form: any set of axes is seen as one of a few layouts, tiles of neighbouring rows change nothing, and sums are kept in wider numbers."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -57,6 +58,40 @@ def test_tiles_of_columns_give_what_rows_do(rows, columns):
     np.testing.assert_array_equal(run(place, x, (1,), "int32"), x.argmax(axis=1))
     want = run(spread, turned, (2,), per_element=True).transpose(0, 2, 1)
     np.testing.assert_allclose(run(spread, x, (1,), per_element=True), want, rtol=1e-6, atol=1e-6)
+
+
+def softened(x):
+    low = fold(min, x)
+    mass = fold(add, math.exp(x - low))  # noqa: F821  (kept for the result)
+    return math.exp(x - low) / mass
+
+
+def moved(x, to):
+    return x - to + fold(add, (x - to) * (x - to)), fold(max, x) - to  # noqa: F821
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 7, 2), (2, 9, 5, 4), (3, 8, rowwise.TILE, 3), (1, 5, 40, 16)])
+def test_lanes_give_what_rows_do(shape, monkeypatch):
+    x = np.random.default_rng(0).standard_normal(shape).astype(FLOAT)
+    x[0, 1, 2, 1] = np.nan
+    to = x[:, 0, :, 0].copy()
+    kept, seen = spec_of(x), [spec_of(x), spec_of(to)]
+
+    def every():
+        program = rowwise.program(moved, seen, [kept, spec_of(to)], (1, 3), FLOAT, ("to",))
+        return [
+            run(softened, x, (1, 3), per_element=True),
+            run(largest, x, (1, 3)),
+            run(total, np.nan_to_num(x * 100).astype(np.int32), (1, 3), "int32"),
+            *launch(program, [x, to], [kept, spec_of(to)]),
+        ], program.steps[-1].kernel.key[-1]
+
+    found, loops = every()
+    monkeypatch.setattr(rowwise, "SHORT", 0)
+    want, rows = every()
+    assert (loops, rows) == ("lanes", "rows")
+    for got, expected in zip(found, want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize("axes", [axes for n in range(5) for axes in itertools.combinations(range(4), n)])

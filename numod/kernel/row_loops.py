@@ -17,7 +17,7 @@ _VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])
 
 
 class Writer:
-    """Writes the loops of a rowwise kernel: ``rows`` one by one, tiles of ``columns``, ``pieces`` of rows, or what is ``joined`` of them."""
+    """Writes the loops of a rowwise kernel: ``rows`` one by one, tiles of ``columns`` or of ``lanes``, ``pieces`` of rows, or what is ``joined`` of them."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Writer:
             add(f"    {name} = to_value(pointer(args, float64)[{base + 5 + i}])")
         if self.loops in ("pieces", "joined"):
             add(f"    pieces, partial = words[{base + 5 + len(self.numbers)}], words[{base + 6 + len(self.numbers)}]")
-        {"rows": self._rows, "columns": self._columns, "pieces": self._pieces, "joined": self._joined}[self.loops]()
+        {"rows": self._rows, "columns": self._columns, "lanes": self._lanes, "pieces": self._pieces, "joined": self._joined}[self.loops]()
         return "\n".join(self.lines)
 
     def _read(self, name: str, at: str) -> str:
@@ -66,7 +66,7 @@ class Writer:
         """Load what the expressions of ``work`` speak of, and compute each into its statement."""
         used = _names_in(expression for expression, _ in work)
         for name in self.names:
-            if name in used and not (self.loops == "columns" and name in self.per_place):
+            if name in used and name not in {"columns": self.per_place, "lanes": self.per_row}.get(self.loops, ()):
                 here = row if name in self.per_row else position if name in self.per_place else at
                 self.lines.append(f"{indent}{name} = {self._read(name, here)}")
         if "index" in used:
@@ -204,7 +204,7 @@ class Writer:
         add("        tile = (a + 1) * b_size - i")
         add("        tile = end - i if end - i < tile else tile")
         add("        tile = most if tile > most else tile")
-        add("        base = a * r1 * b_size + i - a * b_size")
+        add("        base, pitch = a * r1 * b_size + i - a * b_size, b_size")
         known: list[str] = []
         for values, folds in self.rows.passes():
             for kind, name, value in values:
@@ -237,6 +237,73 @@ class Writer:
         self._tile_loop(each, known)
         add("        i += tile")
 
+    def _lanes(self) -> None:
+        """As `_columns`, where a row has short runs of memory: a tile's runs are one, whose elements are folded each by itself first.
+
+        What is known of a row is in scratch twice: once, and for each element of a run (``all_``).
+        """
+        add, stages = self.lines.append, self.rows.stages
+        for i, stage in enumerate(stages):
+            kind = "to_wide" if stage[0] == "fold" and stage[2] in SUMS else "to_value"
+            add(f"    row_{stage[1]} = pointer(scratch + {8 * TILE * i}, to_value)")
+            add(f"    all_{stage[1]} = pointer(scratch + {8 * TILE * (len(stages) + i)}, to_value)")
+            add(f"    sum_{stage[1]} = pointer(scratch + {8 * TILE * (2 * len(stages) + i)}, {kind})")
+        for i, name in enumerate(self.per_row):
+            add(f"    all_{name} = pointer(scratch + {8 * TILE * (3 * len(stages) + i)}, to_value)")
+        add("    i = begin")
+        add("    while i < end:")
+        add("        a = i // b_size")
+        add("        rows = (a + 1) * b_size - i")
+        add("        rows = end - i if end - i < rows else rows")
+        add("        rows = most // r2 if rows > most // r2 else rows")
+        add("        tile = rows * r2")
+        add("        pitch = b_size * r2")
+        add("        base = (a * r1 * b_size + i - a * b_size) * r2")
+        for name in self.per_row:
+            self._spread_out(name, self._read(name, "i + t"))
+        known: list[str] = []
+        for values, folds in self.rows.passes():
+            for kind, name, value in values:
+                add("        for t in range(rows):")
+                self._row_values(value, known, "row_")
+                add(f"            row_{name}[t] = {_VALUE[kind].format(ast.unparse(value))}")
+                self._spread_out(name, f"row_{name}[t]")
+                known.append(name)
+            work = []
+            for fold in folds:
+                start, step = self._fold(fold, f"sum_{fold[1]}[t]", "r1 * r2", "r * r2 + t", "at + t")
+                add("        for t in range(tile):")
+                add(f"            sum_{fold[1]}[t] = {start}")
+                work.append(step)
+            simple = all(len(fold) == 4 for fold in folds)
+            self._tile_loop(work, (*known, *self.per_row), TOGETHER if simple else 1)
+            for _, name, operation, *_ in folds:
+                add("        for t in range(rows):")
+                add(f"            total = sum_{name}[t * r2]")
+                add("            for k in range(1, r2):")
+                add(f"                total = {operation}(total, sum_{name}[t * r2 + k])")
+                add(f"            row_{name}[t] = to_value(total)")
+                self._spread_out(name, f"row_{name}[t]")
+                known.append(name)
+        for i, result in enumerate(self.rows.results):
+            if not self.rows.per_element(result):
+                add("        for t in range(rows):")
+                self._row_values(result, known, "row_")
+                add(f"            out{i}[i + t] = {self._written(i, ast.unparse(result))}")
+        each = [
+            (result, f"out{i}[at + t] = {self._written(i)}") for i, result in enumerate(self.rows.results) if self.rows.per_element(result)
+        ]
+        self._tile_loop(each, (*known, *self.per_row))
+        add("        i += rows")
+
+    def _spread_out(self, name: str, value: str) -> None:
+        """Put a value of each row at each element of its run, if anything done with the elements takes it."""
+        folded = (stage[3] for stage in self.rows.stages if stage[0] == "fold")
+        if name not in _names_in([*folded, *filter(self.rows.per_element, self.rows.results)]):
+            return
+        self.lines += ["        for t in range(rows):", f"            value = {value}"]
+        self.lines += ["            for k in range(r2):", f"                all_{name}[t * r2 + k] = value"]
+
     def _tile_loop(self, work: Sequence[tuple[ast.expr, str]], known: Sequence[str], together: int = 1) -> None:
         """Walk a tile, row by row of memory; first, as far as they go, ``together`` rows at a time, so that what is folded is fetched once for them."""
         if not work:
@@ -244,7 +311,7 @@ class Writer:
         used = _names_in(expression for expression, _ in work)
         if together > 1:
             self.lines.append(f"        for r in range(0, r1 // {together} * {together}, {together}):")
-            self.lines.append("            at = base + r * b_size")
+            self.lines.append("            at = base + r * pitch")
             places = [name for name in self.per_place if name in used]
             for place in range(together):
                 self.lines += [f"            {name}_{place} = {self._read(name, f'r + {place}')}" for name in places]
@@ -253,9 +320,9 @@ class Writer:
             for place in range(together):
                 named = inline.Rename({name: f"{name}_{place}" for name in places})
                 here = [(named.visit(copy.deepcopy(expression)), statement) for expression, statement in work]
-                self._elements(" " * 16, here, f"at + {place} * b_size + t", f"r + {place}", "i + t")
+                self._elements(" " * 16, here, f"at + {place} * pitch + t", f"r + {place}", "i + t")
         start = f"r1 // {together} * {together}, " if together > 1 else ""
-        self.lines += [f"        for r in range({start}r1):", "            at = base + r * b_size"]
+        self.lines += [f"        for r in range({start}r1):", "            at = base + r * pitch"]
         for name in self.per_place:
             if name in used:
                 self.lines.append(f"            {name} = {self._read(name, 'r')}")  # here, or the compiler reads it again after each store
@@ -263,11 +330,11 @@ class Writer:
         self.lines += [f"                {name} = all_{name}[t]" for name in known if name in used]
         self._elements(" " * 16, work, "at + t", "r", "i + t")
 
-    def _row_values(self, expression: ast.expr, known: Sequence[str]) -> None:
+    def _row_values(self, expression: ast.expr, known: Sequence[str], kept: str = "all_") -> None:
         used = _names_in([expression])
         for name in known:
             if name in used:
-                self.lines.append(f"{' ' * 12}{name} = all_{name}[t]")
+                self.lines.append(f"{' ' * 12}{name} = {kept}{name}[t]")
         for name in self.per_row:
             if name in used:
                 self.lines.append(f"{' ' * 12}{name} = {self._read(name, 'i + t')}")

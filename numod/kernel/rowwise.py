@@ -14,7 +14,8 @@ are numbers, the same for all rows.
 
 A "row" is given by the reduced axes. Inputs are seen as (A, R1, B, R2) with R1 and R2 reduced, which covers one axis, neighbouring axes, all axes, and
 the batch statistics of an image; other combinations are copied to that layout first (only for an output of one value a row). Where R2 is 1, a tile of
-neighbouring rows is walked together, so that memory is read in order and the tile vectorises. Sums are kept in float64 or int64.
+neighbouring rows is walked together, so that memory is read in order and the tile vectorises; where R2 is small, its elements are lanes of their own
+until they are added up. Sums are kept in float64 or int64.
 
 Of a few long rows pieces are folded first, which threads share, and joined then. Where rows are cut depends on the shape alone.
 
@@ -24,6 +25,7 @@ what their folds give.
 
 from __future__ import annotations
 
+import ast
 import functools
 import math
 import struct
@@ -40,6 +42,10 @@ from .row_loops import EXTREMES, SUMS, TILE, Writer
 CACHE = (
     1 << 19
 )  # fewer rows than TILE are walked together when that lets what several walks read stay in this much of the second-level cache
+SHORT, FOLDED = (
+    16,
+    4,
+)  # runs of memory of a row that are walked together with those of its neighbours: of so many elements at most, and no fewer runs
 WORK = 16384  # elements worth handing to another thread
 FEW, PIECE = 16, 65536  # fewer rows than this are cut into pieces of some so many elements
 
@@ -112,8 +118,9 @@ def program(
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
     column = r2 == 1 and b > 1 and dtype.kind != "b"  # bools have no arrays of their own in scratch
+    lanes = b > 1 and 1 < r2 <= SHORT and r1 >= FOLDED and dtype.kind != "b" and not per_place and _even(code, len(inputs), per_row)
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
-    cut = a * b < FEW and r1 * r2 >= 2 * PIECE and not column and _one_pass(code, len(inputs), per_row)
+    cut = a * b < FEW and r1 * r2 >= 2 * PIECE and not (column or lanes) and _one_pass(code, len(inputs), per_row)
     pieces = min(divide(r1 * r2, PIECE), r1 if r1 > 1 else r2) if cut else 1
 
     def kernel(loops: str) -> Kernel:
@@ -123,7 +130,7 @@ def program(
     streams = max(1, len(inputs) - len(per_row) - len(per_place))
     cached = CACHE // (max(r1, 1) * dtype.itemsize * streams) // 64 * 64
     tile = min(cached, TILE) if cached and stages_of(code) + len(outputs) > 2 else TILE
-    grain = max(WORK // max(r1 * r2, 1), tile if column else 1)
+    grain = max(WORK // max(r1 * r2, 1), tile if column else tile // r2 if lanes else 1)
     words += [a, r1, b, r2, tile, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
     spans: tuple[tuple[Ref, int], ...] = ()
     if r1 == b == 1 and not column:  # a row of each input, one after the other
@@ -139,8 +146,9 @@ def program(
         workspace += 8 * a * b * pieces * stages_of(code)
         steps += [Step(kernel("pieces"), a * b * pieces, tuple(words), 1), Step(kernel("joined"), a * b, tuple(words))]
     else:
-        loops = "columns" if column else "rows"
-        steps.append(Step(kernel(loops), a * b, tuple(words), grain, 16 * TILE * stages_of(code), spans))
+        loops = "columns" if column else "lanes" if lanes else "rows"
+        arrays = 3 * stages_of(code) + len(per_row) if lanes else 2 * stages_of(code)
+        steps.append(Step(kernel(loops), a * b, tuple(words), grain, 8 * TILE * arrays, spans))
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
 
 
@@ -158,6 +166,15 @@ def _one_pass(code: Callable, inputs: int, per_row: tuple[str, ...]) -> bool:
     rows = RowProgram(source.parse(code), code.__code__.co_varnames[:inputs], per_row)
     folds = [folds for _, folds in rows.passes() if folds]
     return len(folds) == 1 and folds[0][0][2] != "first" and not any(map(rows.per_element, rows.results))
+
+
+@functools.cache
+def _even(code: Callable, inputs: int, per_row: tuple[str, ...]) -> bool:
+    """Whether the formula does the same with all elements of a row, wherever they are, and only folds that can be put together in any order."""
+    rows = RowProgram(source.parse(code), code.__code__.co_varnames[:inputs], per_row)
+    expressions = [stage[3 if stage[0] == "fold" else 2] for stage in rows.stages] + rows.results
+    named = {node.id for each in expressions for node in ast.walk(each) if isinstance(node, ast.Name)}
+    return "index" not in named and all(stage[0] != "check" and stage[2] != "first" for stage in rows.stages)
 
 
 def limits(dtype: np.dtype) -> tuple:
@@ -179,7 +196,7 @@ def build(
     per_place: tuple[str, ...],
     loops: str,
 ) -> Callable:
-    """The kernel of the CPU: ``rows`` one by one, tiles of ``columns``, ``pieces`` of rows or what is ``joined`` of them."""
+    """The kernel of the CPU: ``rows`` one by one, tiles of ``columns`` or ``lanes``, ``pieces`` of rows or what is ``joined`` of them."""
     translated = source.Translated(code, dtype, "row", Folds())
     # The author's variables get names that the loops around them do not use.
     definition = inline.Rename({name: f"v_{name}" for name in code.__code__.co_varnames}).visit(translated.definition)
