@@ -144,6 +144,8 @@ IMAGES = WIDE.reshape(30, 4, 50, 20)
         (lambda x: F.sum(F.exp(x), 1), WIDE, ["exp > sum"]),
         (lambda x: F.max_pool2d(F.relu(x), 2), IMAGES, ["relu > max_pool2d"]),
         (lambda x: F.softmax(x * 2, 0), WIDE, ["mul", "softmax"]),  # rows that lie across
+        (lambda x: F.sum(F.softmax(x, 1)), X, ["softmax > sum"]),
+        (lambda x: F.sum(F.softmax(x, 1)), WIDE, ["softmax", "sum"]),  # which threads share
         (lambda x: F.softmax(F.transpose(F.exp(x), (1, 0)), 1), WIDE, ["exp", "softmax"]),
         (lambda x: F.exp(x) - F.sum(F.exp(x), 1, keepdims=True), WIDE, ["exp > sum", "sub"]),  # which waits for the sums of whole rows
     ],

@@ -18,17 +18,20 @@ from .joined import room
 from .program import Kernel, Ref, Step, Word, aligned, divide
 
 BLOCK = 1 << 15  # bytes that the steps of a block read and write, about
+ITEMS = 16  # of the whole: of fewer, threads have too few to share what they could share of a member
 MEMBER_WORDS = 100  # of a member at most
 
 
 def step(members: Sequence[Step], inside: Collection[Ref]) -> Step | None:
-    """One step that does all of ``members``, in order; None if they do not walk the same items or are too much for one.
+    """One step that does all of ``members``, in order; None if they do not walk the same items, are too much for one, or threads would share less.
 
     inside: addresses of what only members read, which gets no place but in scratch memory.
     """
     n = min(each.n for each in members)
     scales = [each.n // n for each in members] if n else []
     if not n or any(each.n != n * scale for each, scale in zip(members, scales, strict=True)):
+        return None
+    if n < min(ITEMS, max(each.n // each.grain if each.grain else 1 for each in members)):
         return None
     spans = {ref: size * scale for each, scale in zip(members, scales, strict=True) for ref, size in each.spans}
     block = max(1, BLOCK // sum(spans.values()))
