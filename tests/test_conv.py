@@ -5,7 +5,7 @@ import pytest
 from guarded import outcome
 
 from numod import config
-from numod.kernel import conv, conv_columns, conv_data, conv_planes, conv_weight, conv_weight_columns, conv_winograd
+from numod.kernel import conv, conv_columns, conv_data, conv_planes, conv_weight, conv_weight_columns, conv_weight_winograd, conv_winograd
 from numod.kernel.correlation import BY_IMAGE, BY_ROW, COLUMNS, PLANES, WINOGRAD
 from numod.kernel.host import vector_bytes
 from numod.op import TABLE
@@ -35,6 +35,9 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_winograd, "DEPTH", 3),
     (conv_winograd, "MOST", 20_000),
     (conv_winograd, "WEIGHT_INSIDE", 1000),
+    (conv_weight_winograd, "SERIAL", 50),
+    (conv_weight_winograd, "TILES", 5),
+    (conv_weight_winograd, "PART", 3),
 )
 LIMITS = {(module, name): getattr(module, name) for module, name, _ in SMALL}
 
@@ -87,13 +90,23 @@ def compare(random, op: str, program, x_shape, w_shape, attrs, bias: bool = Fals
     wanted = TABLE[op].ref(first, second, **shape, **attrs) + after
     sizes = TABLE[op].ref(np.abs(first), np.abs(second), **shape, **attrs) + np.abs(after)
     terms = TABLE[op].ref(np.ones_like(first), np.ones_like(second), **shape, **attrs)
-    if mode == WINOGRAD:  # sums of all that a tile sees with all taps, part of which cancels
+    if (
+        mode == WINOGRAD and op == "conv_weight_gradient"
+    ):  # sums of all that a tile sees with all of the gradient there, part of which cancels
+        padded = np.pad(np.abs(second), ((0, 0), (0, 0), *((n, n) for n in attrs["padding"])))
+        sizes = TABLE[op].ref(around(np.abs(first), 1), around(padded, 3), **shape, **{**attrs, "padding": (0, 0)})
+    elif mode == WINOGRAD:  # ... with all taps
         largest = np.broadcast_to(np.abs(second).max((-2, -1), keepdims=True), second.shape)
-        around = np.pad(TABLE[op].ref(np.abs(first), largest, **shape, **attrs), ((0, 0), (0, 0), (1, 1), (1, 1)))
-        sizes = np.lib.stride_tricks.sliding_window_view(around, (3, 3), (2, 3)).max((-2, -1)) + np.abs(after)
+        sizes = around(TABLE[op].ref(np.abs(first), largest, **shape, **attrs), 1) + np.abs(after)
     difference = np.abs(np.frombuffer(made, "float32").reshape(wanted.shape) - wanted)
     bound = (terms + 20) * 2.0**-24 * sizes  # of any order of summation; parts of dw are summed once more
     assert (difference <= bound).all(), (op, x_shape, w_shape, attrs, bias, program.steps[-1].kernel.key, difference.max())
+
+
+def around(values: np.ndarray, reach: int) -> np.ndarray:
+    """For each place of a plane the largest value that is at most ``reach`` places away; none is negative."""
+    framed = np.pad(values, ((0, 0), (0, 0), (reach, reach), (reach, reach)))
+    return np.lib.stride_tricks.sliding_window_view(framed, (2 * reach + 1,) * 2, (2, 3)).max((-2, -1))
 
 
 @pytest.mark.parametrize("op", PLANNERS)
@@ -119,15 +132,15 @@ def test_random_geometries(op, lanes, draw, modes, most, monkeypatch):
             done += 1
 
 
-@pytest.mark.parametrize("op", ["conv", "conv_data_gradient"])
+@pytest.mark.parametrize("op", PLANNERS)
 @pytest.mark.parametrize("lanes", LANES)
 def test_random_windows_of_3_by_3(op, lanes, monkeypatch):
     random = np.random.default_rng(lanes)
-    for _ in range(60):
+    for _ in range(40):
         for module, name, few in SMALL:
             monkeypatch.setattr(module, name, int(random.choice((LIMITS[module, name], few))))
         monkeypatch.setattr(config, "num_threads", int(random.choice((1, 2, 5))))
-        groups, inputs, outputs = (int(random.choice(some)) for some in ((1, 1, 2, 3), (1, 2, 3, 5, 17), (1, 2, 4, 7, 15, 50)))
+        groups, inputs, outputs = (int(random.choice(some)) for some in ((1, 1, 2, 3), (1, 2, 3, 5, 17, 70), (1, 2, 4, 7, 15, 50, 70)))
         padding = tuple(int(n) for n in random.integers(0, 4, 2))
         size = tuple(int(random.choice([n for n in (1, 2, 3, 4, 5, 6, 7, 9, 14, 17, 33, 70) if n + 2 * p > 2])) for p in padding)
         x_shape, w_shape = (int(random.choice((1, 2, 3, 5))), groups * inputs, *size), (groups * outputs, inputs, 3, 3)
@@ -155,8 +168,9 @@ def test_chosen_ways(op):
 def test_winograd_can_be_left_out(allowed, monkeypatch):
     monkeypatch.setattr(config, "winograd", allowed)
     same = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
-    made = (conv.forward((8, 64, 28, 28), (64, 64, 3, 3), False, **same), conv_data.data_gradient((8, 64, 28, 28), (64, 64, 3, 3), **same))
-    assert [("conv_winograd" in {step.kernel.key[0] for step in program.steps}) for program in made] == [allowed, allowed]
+    shapes = (8, 64, 28, 28), (64, 64, 3, 3)
+    made = conv.forward(*shapes, False, **same), conv_data.data_gradient(*shapes, **same), conv_weight.weight_gradient(*shapes, **same)
+    assert [any("winograd" in step.kernel.key[0] for step in program.steps) for program in made] == [allowed] * 3
 
 
 def test_what_is_left_to_the_generic_form():

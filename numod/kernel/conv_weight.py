@@ -1,8 +1,9 @@
 """The weight gradient of convolutions on the CPU: which kernels run for which shapes. Plain Python; see `conv_weight_simd`.
 
 A tile holds one vector of partial sums for each pair of some output channels and some (input channel, tap) pairs, and walks
-over as many outputs as the first-level cache holds, before the next tile walks over the same. Sums over several parts of the images, made in parallel, are added up in a last step; how the
-images are parted depends on the shapes only, so results do not depend on the number of threads.
+over as many outputs as the first-level cache holds, before the next tile walks over the same. Sums over several parts of the
+images, made in parallel, are added up in a last step; how the images are parted depends on the shapes only, so results do not
+depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import product
 from math import inf, prod
 from struct import pack
 
-from . import conv_planes, conv_weight_columns
+from . import conv_planes, conv_weight_columns, conv_weight_winograd
 from .conv import FRAMES, by_planes
 from .correlation import (
     BY_IMAGE,
@@ -21,6 +22,7 @@ from .correlation import (
     PLANES,
     SIZE,
     TASKS,
+    WINOGRAD,
     Correlation,
     Source,
     correlation,
@@ -68,6 +70,8 @@ def _mode(c: Correlation, lanes: int, rows: int, taps: int, cycles: float) -> in
         BY_IMAGE: divide(c.images, lanes) * c.groups * by_image,
         COLUMNS: conv_weight_columns.cycles(c, lanes),
     }
+    if conv_weight_winograd.applies(c):
+        ways[WINOGRAD] = conv_weight_winograd.cycles(c, lanes)
     return min(ways, key=lambda mode: ways[mode])
 
 
@@ -118,6 +122,8 @@ def weight_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=N
     mode = _mode(c, lanes, rows, taps, cycles) if mode is None else mode
     if mode == COLUMNS:
         return conv_weight_columns.program(c, lanes)
+    if mode == WINOGRAD:
+        return conv_weight_winograd.program(c, lanes)
     by_image = mode == BY_IMAGE
     row_tiles, tap_tiles = divide(c.outputs, rows), divide(columns, taps)
     blocks = divide(c.images, lanes) if by_image else c.images
