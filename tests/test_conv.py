@@ -30,6 +30,8 @@ SMALL = (  # small convolutions meet what is there for large ones: images and ou
     (conv_planes, "RUN", 300),
     (conv_weight_columns, "FRAMES", 20_000),
     (conv_weight_columns, "PLACES", 5),
+    (conv_weight_columns, "TOGETHER", 5),
+    (conv_weight_columns, "DIRECT", 1),
     (conv_winograd, "SERIAL", 50),
     (conv_winograd, "ROW_BLOCK", 12),
     (conv_winograd, "DEPTH", 3),
@@ -50,7 +52,7 @@ def geometry(random: np.random.Generator):
 
     while True:
         axes, (groups,) = int(random.choice((1, 2, 2, 2, 3))), some((1, 1, 1, 2, 3), 1)
-        (inputs,), (outputs,), (images,) = some((1, 2, 3, 5), 1), some((1, 2, 4, 7, 15), 1), some((1, 2, 3, 5, 16, 17), 1)
+        (inputs,), (outputs,), (images,) = some((1, 2, 3, 5, 16), 1), some((1, 2, 4, 7, 15), 1), some((1, 2, 3, 5, 16, 17), 1)
         if random.random() < 0.15:  # depthwise
             groups, inputs, outputs = 6, 1, int(random.integers(1, 3))
         taps = some((1, 2, 3, 4, 5), axes) if random.random() < 0.8 else (1,) * axes

@@ -10,32 +10,33 @@ from .conv_weight_columns import CHUNK, PIECE, ROWS, SIZE
 from .gemm import column_vectors
 from .gemm_simd import transposer, widest
 from .intrinsics import load, pointer
-from .simd import Emit, Vectors, family, words
+from .simd import LINE, Emit, Vectors, family, word, words
 
 
 def gradient_panels(lanes: int) -> Callable:
-    """The outputs' gradient (image, group, output, place) -> (group, panel, image, place, output): the range counts (image, group, panel)."""
+    """The outputs' gradient (image, group, output, place) -> (group, panel, image, place, output): the range counts (image, group, panel, vector)."""
     transpose_block = transposer(lanes, "float32", True)
 
     def kernel(begin, end, args, scratch):
         source, target, groups, outputs, plane, panels, width, images = words(args, 0, 8)
+        vectors = width // lanes
         for index in range(begin, end):
-            image, group, panel = index // (groups * panels), index // panels % groups, index % panels
+            first, panel = index % vectors * lanes, index // vectors % panels
+            group, image = index // (vectors * panels) % groups, index // (vectors * panels * groups)
             here = source + (image * groups + group) * outputs * plane * SIZE
             to = target + ((group * panels + panel) * images + image) * plane * width * SIZE
-            for first in range(0, width, lanes):
-                output = panel * width + first
-                for place in range(0, plane, lanes):
-                    transpose_block(
-                        (
-                            here + (min(output, outputs) * plane + place) * SIZE,
-                            plane * SIZE,
-                            to + (place * width + first) * SIZE,
-                            width * SIZE,
-                            min(lanes, outputs - output),
-                            min(lanes, plane - place),
-                        )
+            output = panel * width + first
+            for place in range(0, plane, lanes):
+                transpose_block(
+                    (
+                        here + (min(output, outputs) * plane + place) * SIZE,
+                        plane * SIZE,
+                        to + (place * width + first) * SIZE,
+                        width * SIZE,
+                        min(lanes, outputs - output),
+                        min(lanes, plane - place),
                     )
+                )
 
     return kernel
 
@@ -47,6 +48,10 @@ def _tile(lanes: int, rows: int, columns: int) -> Emit:
         x, offsets, pieces, count, b, b_step, c, c_row, start, start_row = arguments
         v = Vectors(builder, lanes)
         x_rows = [v.load_word(v.offset(offsets, 8 * i)) for i in range(rows)]
+        for i in range(rows):  # of C, which is wanted only after the loop
+            line = builder.add(c, builder.mul(c_row, word(i)))
+            for j in range(0, columns * v.bytes, LINE):
+                v.prefetch_to_write(v.offset(line, j))
 
         def place(state):
             x_here, b_here, *sums = state
@@ -59,8 +64,9 @@ def _tile(lanes: int, rows: int, columns: int) -> Emit:
             _, *others = v.loop(v.load_word(v.offset(here, 8)), [builder.add(x, v.load_word(here)), *others], place)
             return [v.offset(here, PIECE), *others]
 
-        _, _, *sums = v.loop(count, [pieces, b, *v.load_rows(rows, columns, start, start_row)], piece)
-        v.store_rows(sums, columns, c, c_row)
+        _, _, *sums = v.loop(count, [pieces, b, *[v.zero] * (rows * columns)], piece)
+        starts = v.load_rows(rows, columns, start, start_row)
+        v.store_rows([builder.fadd(each, other) for each, other in zip(sums, starts, strict=True)], columns, c, c_row)
 
     return emit
 

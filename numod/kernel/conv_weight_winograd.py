@@ -28,7 +28,7 @@ TILES = 64  # of a chunk, and products that are added up in one chain; or a whol
 WIDEST = 256  # outputs of a row at most, to keep scratch memory bounded
 PIECES = 4  # aim for at least this many pieces of work ...
 PART = 256  # ... with at least this many tiles in a part, because sums are transformed back for each
-TRANSFORMED = {"images": 60, "gradient": 40, "sums": 14}  # cycles: of a tile for a vector of channels, and of a weight
+TRANSFORMED = {"images": 60, "gradient": 40, "sums": 9}  # cycles: of a tile for a vector of channels, and of a weight
 TILE_CALL = 60  # to begin and end a register tile
 CHUNK, SEGMENT = 24, 40  # bytes of a record: see `_tables`
 
