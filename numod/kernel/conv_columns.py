@@ -5,7 +5,7 @@ The weights are a matrix with one row for each output channel; a column holds wh
 gathers the columns of some places, a part of the depth at a time, into panels that stay in the second-level cache, and multiplies the
 weights with them in the register tiles of `gemm` (Chellapilla et al., 2006, without the large matrix in memory). Where the images are small, a
 panel has columns of several of them, so that no lanes are wasted. Gathering is one move for every 2 x outputs operations. Where a window is one place,
-few channels are multiplied where they are.
+long rows of images are multiplied where they are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
-PAGES = 64  # channels of an image that are multiplied where they are; more are on more pages than a processor finds quickly
+PAGE, PAGES = 4096, 64  # channels of so many bytes are multiplied where they are, so many at a time: more pages than 96 are not found quickly
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
 CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
@@ -92,11 +92,10 @@ def steps(
 ) -> tuple[list[Step], int]:
     """Steps of one correlation and the end of the workspace they use from ``at`` on."""
     source = describe_source(c, BY_ROW, lanes)
-    offsets, chunks = rows.depth(c, source)
-    depth = max(count for _, _, count in chunks)
     width, plane = column_vectors(lanes, "float32") * lanes, prod(c.out)
     together = c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
-    flat = not source.framed and prod(c.taps) == 1 and plane == prod(c.size) and c.inputs <= PAGES and not together
+    flat = _flat(c, source)
+    offsets, chunks = rows.depth(c, source, PAGES if flat else DEPTH)
     at_once = c.images
     made: list[Step] = []
     if source.framed:
@@ -116,7 +115,7 @@ def steps(
         panels = divide(grouped * plane, width)
         row_block, panel_block = _blocks(c, panels, count // grouped, lanes)
         image_bytes = c.groups * c.outputs * plane * SIZE
-        panel_bytes = 0 if flat else depth * (width + lanes) * SIZE
+        panel_bytes = 0 if flat else max(count for _, _, count in chunks) * (width + lanes) * SIZE
         sums = row_block * panel_block * width * SIZE if together else 0
         words = (
             *(here, weights, bias or bytes(width * SIZE), output._replace(offset=output.offset + first * image_bytes)),
@@ -153,13 +152,13 @@ class WeightRows:
     taps: tuple[int, ...] | None = None
     flipped: bool = False
 
-    def depth(self, c: Correlation, source: Source) -> tuple[list[int], list[tuple[int, int, int]]]:
-        """The source's byte offsets in the order in which a row is walked, and the walk: (bytes into the row, number of the first offset, count)."""
+    def depth(self, c: Correlation, source: Source, most: int) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """The source's byte offsets in the order in which a row is walked, and the walk: (bytes into the row, number of the first offset, count: ``most`` at most)."""
         tap_offsets = [source.tap_offset(c, *tap) for tap in product(*map(range, c.taps))]
         channels = [channel * source.channel for channel in range(c.inputs)]
         if self.taps is None:
             tap_offsets = tap_offsets[::-1] if self.flipped else tap_offsets
-            return [channel + tap for channel in channels for tap in tap_offsets], _cut([(0, c.inputs * len(tap_offsets))])
+            return [channel + tap for channel in channels for tap in tap_offsets], _cut([(0, c.inputs * len(tap_offsets))], most)
         walk = sorted(zip(self.taps, tap_offsets, strict=True))
         spans: list[tuple[int, int]] = []
         for start, _ in walk:
@@ -167,18 +166,23 @@ class WeightRows:
                 spans[-1] = (spans[-1][0], spans[-1][1] + c.inputs)
             else:
                 spans.append((start, c.inputs))
-        return [tap + channel for _, tap in walk for channel in channels], _cut(spans)
+        return [tap + channel for _, tap in walk for channel in channels], _cut(spans, most)
 
 
-def _cut(spans: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Spans (start, count) of a row in pieces of at most `DEPTH`."""
+def _cut(spans: list[tuple[int, int]], most: int) -> list[tuple[int, int, int]]:
+    """Spans (start, count) of a row in pieces of at most ``most``."""
     chunks, number = [], 0
     for start, count in spans:
-        size = divide(count, divide(count, DEPTH))
+        size = divide(count, divide(count, most))
         for first in range(0, count, size):
             chunks.append(((start + first) * SIZE, number + first, min(size, count - first)))
         number += count
     return chunks
+
+
+def _flat(c: Correlation, source: Source) -> bool:
+    """Whether columns are long rows of the images, and are multiplied where they are."""
+    return not source.framed and prod(c.taps) == 1 and c.out == c.size and prod(c.size) * SIZE >= PAGE
 
 
 def cycles(c: Correlation, lanes: int, transposed: bool) -> float:
@@ -187,8 +191,9 @@ def cycles(c: Correlation, lanes: int, transposed: bool) -> float:
     vectors = divide(c.images * plane, lanes) if c.images > 1 else divide(plane, lanes)
     weights = c.groups * c.outputs * depth
     products = c.groups * divide(c.outputs, ROWS) * depth * step_cycles(vectors, lanes)
-    gathered = c.groups * depth * vectors * GATHERING
-    framed = c.images * c.groups * (BEGIN + c.inputs * prod(c.frame) / 2)
+    source = describe_source(c, BY_ROW, lanes)
+    gathered = 0 if _flat(c, source) else c.groups * depth * vectors * GATHERING
+    framed = c.images * c.groups * (BEGIN + c.inputs * prod(c.frame) / 2 * source.framed)
     return products + gathered + framed + weights * (2.0 if transposed else 0.25)
 
 
