@@ -21,6 +21,7 @@ from .host import idle, most_pieces
 from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
+CHAIN = 128  # of these are added up in one chain: the shorter, the smaller the error
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
 PAGE, PAGES = 4096, 64  # channels of so many bytes are multiplied where they are, so many at a time: more pages than 96 are not found quickly
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .conv_columns import CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
+from .conv_columns import CHAIN, CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
 from .gemm_simd import copier, register_tiles, widest
 from .intrinsics import load
 from .simd import Emit, Vectors, follow, native, word, words
@@ -87,6 +87,7 @@ def multiply(lanes: int) -> Callable:
         panel_blocks = (panels + panel_block - 1) // panel_block
         starts = scratch + panel_block * panel_bytes
         sums = starts + ROWS * width * SIZE
+        start, start_row = (starts, width * SIZE) if has_bias else (bias, 0)
         for task in range(begin, end):
             group, block = task % groups, task // groups % panel_blocks
             image = task // (groups * panel_blocks) % images
@@ -98,6 +99,7 @@ def multiply(lanes: int) -> Callable:
             for chunk in range(chunk_count):
                 walk = chunks + chunk * CHUNK
                 a_chunk, first, steps = load(walk), load(walk + 8), load(walk + 16)
+                parts = (steps + CHAIN - 1) // CHAIN
                 if not flat:
                     for panel in range(panel0, panel1):
                         record = tables + panel * PANEL
@@ -117,28 +119,30 @@ def multiply(lanes: int) -> Callable:
                             c_here, c_row = sums + ((panel - panel0) * row_block + row - row0) * width * SIZE, width * SIZE
                         else:
                             c_here, c_row = target + (row * plane + panel * width) * SIZE, plane * SIZE
-                        start_here, start_row = (c_here, c_row) if chunk else (starts if has_bias else bias, has_bias * width * SIZE)
                         j = 0
                         while j < columns:
                             vectors = (columns - j + lanes - 1) // lanes
                             level = widest(vectors, widths)
                             valid = min(lanes << level, columns - j)
-                            tile(
-                                (
-                                    (count - 1) * widths + level,
-                                    weights + group * a_group + row * a_row + a_chunk,
-                                    a_row,
-                                    SIZE,
-                                    b_here + j * SIZE,
-                                    b_row,
-                                    c_here + j * SIZE,
-                                    c_row,
-                                    start_here + j * SIZE,
-                                    start_row,
-                                    steps,
-                                    valid - (lanes << level) + lanes,
+                            for part in range(parts):
+                                k, until = steps * part // parts, steps * (part + 1) // parts
+                                begun = chunk + part > 0
+                                tile(
+                                    (
+                                        (count - 1) * widths + level,
+                                        weights + group * a_group + row * a_row + a_chunk + k * SIZE,
+                                        a_row,
+                                        SIZE,
+                                        b_here + j * SIZE + k * b_row,
+                                        b_row,
+                                        c_here + j * SIZE,
+                                        c_row,
+                                        c_here + j * SIZE if begun else start + j * SIZE,
+                                        c_row if begun else start_row,
+                                        until - k,
+                                        valid - (lanes << level) + lanes,
+                                    )
                                 )
-                            )
                             j += valid
             if together:
                 for panel in range(panel0, panel1):
