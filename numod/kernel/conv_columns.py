@@ -22,6 +22,7 @@ from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
 CHAIN = 128  # of these are added up in one chain: the shorter, the smaller the error
+FEW = 128  # outputs, for which gathering counts: one panel of CHAIN rows at a time, which stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
 PAGE, PAGES = 4096, 64  # channels of so many bytes are multiplied where they are, so many at a time: more pages than 96 are not found quickly
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
@@ -96,7 +97,8 @@ def steps(
     width, plane = column_vectors(lanes, "float32") * lanes, prod(c.out)
     together = c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
     flat = _flat(c, source)
-    offsets, chunks = rows.depth(c, source, PAGES if flat else DEPTH)
+    near = not flat and c.outputs <= FEW
+    offsets, chunks = rows.depth(c, source, PAGES if flat else CHAIN if near else DEPTH)
     at_once = c.images
     made: list[Step] = []
     if source.framed:
@@ -114,7 +116,7 @@ def steps(
         if grouped not in tables:
             tables[grouped] = places(c, source, grouped, width, lanes).table()
         panels = divide(grouped * plane, width)
-        row_block, panel_block = _blocks(c, panels, count // grouped, lanes)
+        row_block, panel_block = _blocks(c, panels, count // grouped, lanes, 1 if near else PANELS)
         image_bytes = c.groups * c.outputs * plane * SIZE
         panel_bytes = 0 if flat else max(count for _, _, count in chunks) * (width + lanes) * SIZE
         sums = row_block * panel_block * width * SIZE if together else 0
@@ -205,14 +207,14 @@ def step_cycles(vectors: int, lanes: int) -> float:
     return full * (ROWS * widest / 2 + 1) + (rest // 2) * (ROWS + 1.5) + rest % 2 * (ROWS / 2 + 2.5)
 
 
-def _blocks(c: Correlation, panels: int, images: int, lanes: int) -> tuple[int, int]:
-    """Output channels and panels of a piece of work: enough pieces, little gathered more than once, weights seldom read again."""
+def _blocks(c: Correlation, panels: int, images: int, lanes: int, most: int) -> tuple[int, int]:
+    """Output channels and panels (``most`` at most) of a piece of work: enough pieces, little gathered more than once, weights seldom read again."""
     tiles, depth = divide(c.outputs, ROWS), c.inputs * prod(c.taps)
     products = images * c.groups * c.outputs * depth * panels * column_vectors(lanes, "float32") / 2  # cycles
     shared = products * 2 * lanes >= SERIAL
     weights = c.outputs * depth * SIZE / (CACHED if c.outputs * depth * SIZE < CACHE else STREAMED)  # cycles to read them once
     best = (inf, 0, 0)
-    for panel_block in range(1, min(PANELS, panels) + 1):
+    for panel_block in range(1, min(most, panels) + 1):
         panel_blocks = divide(panels, panel_block)
         pieces = c.groups * images * panel_blocks
         for row_blocks in range(1, min(tiles, divide(most_pieces() if shared else 1, pieces)) + 1):
