@@ -21,10 +21,13 @@ from .host import idle, most_pieces
 from .program import Kernel, Ref, Step, divide
 
 DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them stays in the first-level cache
-CHAIN = 128  # of these are added up in one chain: the shorter, the smaller the error
-FEW = 128  # outputs, for which gathering counts: one panel of CHAIN rows at a time, which stays in the first-level cache
+CHAIN = 256  # of these are added up in one chain: the shorter, the smaller the error
+FEW, NEAR = 128, 128  # outputs, for which gathering counts: one panel of so many rows at a time, which stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
-PAGE, PAGES = 4096, 64  # channels of so many bytes are multiplied where they are, so many at a time: more pages than 96 are not found quickly
+PAGE, PAGES = (
+    4096,
+    64,
+)  # channels of so many bytes are multiplied where they are, so many at a time: more pages than 96 are not found quickly
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
 CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond
@@ -98,7 +101,7 @@ def steps(
     together = c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
     flat = _flat(c, source)
     near = not flat and c.outputs <= FEW
-    offsets, chunks = rows.depth(c, source, PAGES if flat else CHAIN if near else DEPTH)
+    offsets, chunks = rows.depth(c, source, PAGES if flat else NEAR if near else DEPTH)
     at_once = c.images
     made: list[Step] = []
     if source.framed:

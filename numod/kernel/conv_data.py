@@ -12,7 +12,7 @@ from math import gcd, prod
 
 from . import conv_columns, conv_planes, conv_winograd
 from .conv import best_way, by_planes, choose_tile, steps
-from .correlation import COLUMNS, LINE, PLANES, SIZE, WINOGRAD, Correlation, correlation
+from .correlation import COLUMNS, EXCHANGED, LINE, PLANES, SIZE, WINOGRAD, Correlation, correlation
 from .host import lanes_of
 from .program import Kernel, Program, Ref, Step, Word, divide
 
@@ -81,7 +81,9 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
         if _by_output(f):
             words: tuple[Word, ...] = (Ref("in", 1), weights, f.outputs, f.inputs, prod(f.taps))
             kernel = Kernel(("conv_exchanged_weights", lanes), "numod.kernel.conv_layout_simd:exchange_weights")
-            made.append(Step(kernel, f.groups * f.inputs, words, max(1, 32768 // (f.outputs * prod(f.taps)))))
+            made.append(
+                Step(kernel, f.groups * divide(f.inputs, EXCHANGED), words, max(1, 32768 // (EXCHANGED * f.outputs * prod(f.taps))))
+            )
         else:
             words = (Ref("in", 1), weights, f.outputs, columns)
             kernel = Kernel(("conv_transposed_weights", lanes), "numod.kernel.conv_layout_simd:transpose_weights")

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from numba.core import types
 
+from .correlation import EXCHANGED, SIZE
 from .gemm_simd import copier, transposer
 from .intrinsics import load, pointer
 from .simd import Emit, Vectors, native, word, words
-
-SIZE = 4  # bytes of a float32
 
 
 def _zeros(lanes: int) -> Emit:
@@ -170,14 +169,20 @@ def transpose_weights(lanes: int) -> Callable:
 
 
 def exchange_weights(lanes: int) -> Callable:
-    """Weights (group, output, input, tap) -> (group, input, output, tap): the range counts (group, input)."""
+    """Weights (group, output, input, tap) -> (group, input, output, tap): the range counts (group, `EXCHANGED` inputs)."""
     copy_rows = copier(lanes, "float32", False)
 
     def kernel(begin, end, args, scratch):
         source, target, outputs, inputs, taps = words(args, 0, 5)
+        blocks = (inputs + EXCHANGED - 1) // EXCHANGED
         for index in range(begin, end):
-            here = source + (index // inputs * outputs * inputs + index % inputs) * taps * SIZE
-            copy_rows((here, inputs * taps * SIZE, target + index * outputs * taps * SIZE, taps * SIZE, outputs, taps))
+            group, first = index // blocks * outputs * inputs, index % blocks * EXCHANGED
+            for output in range(outputs):
+                here, to = (
+                    source + (group + output * inputs + first) * taps * SIZE,
+                    target + (group + first * outputs + output) * taps * SIZE,
+                )
+                copy_rows((here, taps * SIZE, to, outputs * taps * SIZE, min(EXCHANGED, inputs - first), taps))
 
     return kernel
 

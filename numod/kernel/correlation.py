@@ -14,6 +14,7 @@ from .program import Kernel, Ref, Step, Word, divide
 
 SIZE = 4  # bytes of a float32
 LINE = 64  # bytes of a cache line
+EXCHANGED = 8  # inputs whose weights are exchanged with the outputs' at a time: they lie together
 TASKS = 16  # aim for at least this many pieces of work, so that threads end together
 BY_ROW, BY_IMAGE, COLUMNS, PLANES, WINOGRAD = 0, 1, 2, 3, 4
 
