@@ -159,7 +159,9 @@ class WeightRows:
     flipped: bool = False
 
     def depth(self, c: Correlation, source: Source, most: int) -> tuple[list[int], list[tuple[int, int, int]]]:
-        """The source's byte offsets in the order in which a row is walked, and the walk: (bytes into the row, number of the first offset, count: ``most`` at most)."""
+        """The source's byte offsets in the order in which a row is walked, and the walk, ``most`` at a time: (bytes into the row, number of the first
+        offset, count).
+        """
         tap_offsets = [source.tap_offset(c, *tap) for tap in product(*map(range, c.taps))]
         channels = [channel * source.channel for channel in range(c.inputs)]
         if self.taps is None:
