@@ -98,8 +98,8 @@ def steps(
     """Steps of one correlation and the end of the workspace they use from ``at`` on."""
     source = describe_source(c, BY_ROW, lanes)
     width, plane = column_vectors(lanes, "float32") * lanes, prod(c.out)
-    together = c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
     flat = _flat(c, source)
+    together = not flat and c.images > 1 and divide(plane, lanes) * lanes > 1.1 * plane  # several images in a panel
     near = not flat and c.outputs <= FEW
     offsets, chunks = rows.depth(c, source, PAGES if flat else NEAR if near else DEPTH)
     at_once = c.images
@@ -122,7 +122,9 @@ def steps(
         row_block, panel_block = _blocks(c, panels, count // grouped, lanes, 1 if near else PANELS)
         image_bytes = c.groups * c.outputs * plane * SIZE
         panel_bytes = 0 if flat else max(count for _, _, count in chunks) * (width + lanes) * SIZE
-        sums = row_block * panel_block * width * SIZE if together else 0
+        # Sums that are added to again and again are kept apart: threads that take neighbouring panels would take their common cache lines from each other.
+        summed = together or (near and len(chunks) > 1)
+        sums = row_block * panel_block * width * SIZE if summed else 0
         words = (
             *(here, weights, bias or bytes(width * SIZE), output._replace(offset=output.offset + first * image_bytes)),
             *(
@@ -132,7 +134,7 @@ def steps(
             ),
             *(source.block, c.inputs * source.channel, c.groups, c.outputs, plane, len(chunks)),
             *(c.outputs * rows.row * SIZE, rows.row * SIZE),
-            *(count // grouped, panels, panel_block, row_block, panel_bytes, int(together), int(bias != 0), source.channel if flat else 0),
+            *(count // grouped, panels, panel_block, row_block, panel_bytes, int(summed), int(bias != 0), source.channel if flat else 0),
             *(first * c.groups * c.outputs * plane, 0),
         )
         tasks = c.groups * count // grouped * divide(panels, panel_block) * divide(c.outputs, row_block)

@@ -83,7 +83,7 @@ def multiply(lanes: int) -> Callable:
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, offsets, chunks = words(args, 0, 7)
         source_block, source_group, groups, outputs, plane, chunk_count, a_group, a_row = words(args, 7, 8)
-        images, panels, panel_block, row_block, panel_bytes, together, has_bias, flat, first_element = words(args, 15, 9)
+        images, panels, panel_block, row_block, panel_bytes, summed, has_bias, flat, first_element = words(args, 15, 9)
         panel_blocks = (panels + panel_block - 1) // panel_block
         starts = scratch + panel_block * panel_bytes
         sums = starts + ROWS * width * SIZE
@@ -115,7 +115,7 @@ def multiply(lanes: int) -> Callable:
                             b_here, b_row = block_source + load(offsets + 8 * first) + panel * width * SIZE, flat
                         else:
                             b_here, b_row = scratch + (panel - panel0) * panel_bytes, panel_row
-                        if together:
+                        if summed:
                             c_here, c_row = sums + ((panel - panel0) * row_block + row - row0) * width * SIZE, width * SIZE
                         else:
                             c_here, c_row = target + (row * plane + panel * width) * SIZE, plane * SIZE
@@ -144,7 +144,7 @@ def multiply(lanes: int) -> Callable:
                                     )
                                 )
                             j += valid
-            if together:
+            if summed:
                 for panel in range(panel0, panel1):
                     record = tables + panel * PANEL
                     for segment in range(load(record + 32)):
@@ -159,8 +159,7 @@ def multiply(lanes: int) -> Callable:
                                 load(at + 16),
                             )
                         )
-            else:
-                element = first_element + ((image * groups + group) * outputs + row0) * plane
-                follow(args + 8 * 25, row1 - row0, element, plane, panel0 * width, min(panel1 * width, plane), scratch)
+            element = first_element + ((image * groups + group) * outputs + row0) * plane
+            follow(args + 8 * 25, row1 - row0, element, plane, panel0 * width, min(panel1 * width, plane), scratch)
 
     return kernel
