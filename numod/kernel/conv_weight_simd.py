@@ -30,8 +30,10 @@ def _tiles(lanes: int, rows: int, taps: int) -> Emit:
         tail_bytes = builder.mul(tail, word(SIZE))
         parts = (rows * taps + lanes - 1) // lanes
 
+        beyond = builder.mul(dy_channel, word(rows))
+
         def tile(state):
-            offset_table, target = state
+            offset_table, target, ahead = state
             tap_offsets = [v.load_word(v.offset(offset_table, 8 * j)) for j in range(taps)]
 
             def multiply(x_here, dy_here, sums, mask):
@@ -54,6 +56,7 @@ def _tiles(lanes: int, rows: int, taps: int) -> Emit:
 
             def vector(state):
                 x_here, dy_here, *sums = state
+                v.prefetch(builder.add(dy_here, ahead))  # a row of the next tile of outputs, another for each tile of taps
                 return [builder.add(x_here, x_step), v.offset(dy_here, v.bytes), *multiply(x_here, dy_here, sums, None)]
 
             def rest(state):
@@ -84,9 +87,11 @@ def _tiles(lanes: int, rows: int, taps: int) -> Emit:
                 with new:
                     for part, total in enumerate(totals):
                         v.store(total, v.offset(target, part * v.bytes))
-            return [v.offset(offset_table, 8 * taps), v.offset(target, parts * v.bytes)]
+            following = builder.add(ahead, dy_channel)
+            again = builder.icmp_signed("<", following, builder.add(beyond, beyond))
+            return [v.offset(offset_table, 8 * taps), v.offset(target, parts * v.bytes), builder.select(again, following, beyond)]
 
-        v.loop(count, [offsets, sums], tile)
+        v.loop(count, [offsets, sums, beyond], tile)
 
     return emit
 

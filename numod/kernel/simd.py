@@ -129,9 +129,16 @@ class Vectors:
 
     def prefetch_to_write(self, address: Value) -> None:
         """Ask for the cache line of ``address``, which will be written. No address is wrong."""
+        self._prefetch(address, 1)
+
+    def prefetch(self, address: Value) -> None:
+        """The same of one that will be read."""
+        self._prefetch(address, 0)
+
+    def _prefetch(self, address: Value, write: int) -> None:
         pointer = self._pointer(address, ir.IntType(8))
         function = self._intrinsic("llvm.prefetch.p0", ir.VoidType(), [pointer.type, I32, I32, I32])
-        self.builder.call(function, [pointer, ir.Constant(I32, 1), ir.Constant(I32, 3), ir.Constant(I32, 1)])
+        self.builder.call(function, [pointer, ir.Constant(I32, write), ir.Constant(I32, 3), ir.Constant(I32, 1)])
 
     def load_word(self, address: Value) -> Value:
         """The int64 at ``address``."""
