@@ -18,10 +18,9 @@ FEW = {
     "LONG_ROW": 64,
     "SHALLOW": 5,
     "DEPTH": 11,
-    "BLOCK_ROWS": 20,
+    "GROUP": 70,
+    "FEW": 12,
     "TASK_WORK": 1000,
-    "RESIDENT": 100,
-    "SETS": 1,
 }
 LIMITS = {name: getattr(gemm, name) for name in FEW}
 TOLERANCE = {"float32": 2.0**-24, "float64": 2.0**-53}

@@ -211,7 +211,7 @@ def step_cycles(vectors: int, lanes: int) -> float:
     """Cycles of one step of register tiles over so many vectors: two multiply-adds or loads a cycle, and a sum is added to every 4 cycles."""
     widest = column_vectors(lanes, "float32")
     full, rest = divmod(vectors, widest)
-    return full * (ROWS * widest / 2 + 1) + (rest // 2) * (ROWS + 1.5) + rest % 2 * (ROWS / 2 + 2.5)
+    return full * (ROWS * widest / 2 + 1) + (0, ROWS / 2 + 2.5, ROWS + 1.5, 1.5 * ROWS + 1)[rest]
 
 
 def _blocks(c: Correlation, panels: int, images: int, lanes: int, most: int) -> tuple[int, int]:

@@ -73,11 +73,11 @@ def _spread(lanes: int) -> Emit:
 
 def multiply(lanes: int) -> Callable:
     """The range counts (block of output channels, image or all of them, block of panels, group), in this order."""
-    tile, widths = register_tiles(lanes, "float32")
+    tile, most = register_tiles(lanes, "float32")
     gather = native(f"conv_gather.{lanes}", 7, _gather(lanes))
     spread = native(f"conv_spread.{lanes}", 4, _spread(lanes))
     copy_rows = copier(lanes, "float32", False)
-    width = lanes << (widths - 1)
+    width = lanes * most
     panel_row = (width + lanes) * SIZE
 
     def kernel(begin, end, args, scratch):
@@ -121,15 +121,14 @@ def multiply(lanes: int) -> Callable:
                             c_here, c_row = target + (row * plane + panel * width) * SIZE, plane * SIZE
                         j = 0
                         while j < columns:
-                            vectors = (columns - j + lanes - 1) // lanes
-                            level = widest(vectors, widths)
-                            valid = min(lanes << level, columns - j)
+                            vectors = widest((columns - j + lanes - 1) // lanes, most)
+                            valid = min(vectors * lanes, columns - j)
                             for part in range(parts):
                                 k, until = steps * part // parts, steps * (part + 1) // parts
                                 begun = chunk + part > 0
                                 tile(
                                     (
-                                        (count - 1) * widths + level,
+                                        (count - 1) * most + vectors - 1,
                                         weights + group * a_group + row * a_row + a_chunk + k * SIZE,
                                         a_row,
                                         SIZE,
@@ -140,7 +139,7 @@ def multiply(lanes: int) -> Callable:
                                         c_here + j * SIZE if begun else start + j * SIZE,
                                         c_row if begun else start_row,
                                         until - k,
-                                        valid - (lanes << level) + lanes,
+                                        valid - (vectors - 1) * lanes,
                                     )
                                 )
                             j += valid

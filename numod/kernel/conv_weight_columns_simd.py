@@ -73,8 +73,8 @@ def _tile(lanes: int, rows: int, columns: int) -> Emit:
 
 def accumulate(lanes: int) -> Callable:
     """The transpose of dw: the range counts (part of the chunks, block of rows, group, panel), in this order."""
-    widths = column_vectors(lanes, "float32").bit_length()
-    tiles = {widths * r + w: _tile(lanes, r + 1, 1 << w) for r in range(ROWS) for w in range(widths)}
+    most = column_vectors(lanes, "float32")
+    tiles = {most * r + j: _tile(lanes, r + 1, j + 1) for r in range(ROWS) for j in range(most)}
     tile = family(f"conv_weight_tile.{lanes}", 11, tiles)
 
     def kernel(begin, end, args, scratch):
@@ -97,12 +97,12 @@ def accumulate(lanes: int) -> Callable:
                     count = min(ROWS, row1 - row)
                     j = 0
                     while j < vectors:
-                        level = widest(vectors - j, widths)
+                        taken = widest(vectors - j, most)
                         c_here = c + row * sums_row + j * lanes * SIZE
                         follows = chunk > first or add
                         tile(
                             (
-                                (count - 1) * widths + level,
+                                (count - 1) * most + taken - 1,
                                 x + group * x_group,
                                 offsets + 8 * row,
                                 tables + load(record),
@@ -115,7 +115,7 @@ def accumulate(lanes: int) -> Callable:
                                 sums_row if follows else 0,
                             )
                         )
-                        j += 1 << level
+                        j += taken
 
     return kernel
 

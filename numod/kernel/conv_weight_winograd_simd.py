@@ -100,7 +100,7 @@ def _transform_sums(lanes: int) -> Emit:
 
 def accumulate(lanes: int) -> Callable:
     """dw of a part of the tiles: the range counts (part, group, block of output channels, block of input channels), in this order."""
-    tile, widths = register_tiles(lanes, "float32")
+    tile, most = register_tiles(lanes, "float32")
     transpose_block = transposer(lanes, "float32", True)
     transform_images = native(f"winograd_weight_images.{lanes}", 12, _transform(lanes, 4))
     transform_gradient = native(f"winograd_weight_gradient.{lanes}", 12, _transform(lanes, 2))
@@ -160,12 +160,12 @@ def accumulate(lanes: int) -> Callable:
                         count = (o_count - i + row_tiles - t - 1) // (row_tiles - t)
                         j = 0
                         while j < i_vectors:
-                            level = widest(i_vectors - j, widths)
+                            taken = widest(i_vectors - j, most)
                             c = sums + k * sums_plane + i * line + j * lanes * SIZE
                             start, start_row = (c, line) if chunk > first else (zeros, 0)
                             a, b = gradient + k * plane + i * SIZE, scratch + k * plane + j * lanes * SIZE
-                            tile(((count - 1) * widths + level, a, SIZE, line, b, line, c, line, start, start_row, tiles, lanes))
-                            j += 1 << level
+                            tile(((count - 1) * most + taken - 1, a, SIZE, line, b, line, c, line, start, start_row, tiles, lanes))
+                            j += taken
                         i += count
             target = dw + part * part_bytes + ((group * outputs + o0) * inputs + i0) * 9 * SIZE
             transform_sums((sums, sums_plane, line, o_count, i_count, target, inputs * 9 * SIZE))

@@ -147,7 +147,7 @@ def multiply(lanes: int) -> Callable:
     inside: the weights are transformed here, a block of outputs and a chunk of inputs at a time. exchanged: as for `conv_winograd.steps`; the last
     tap first is the first place last.
     """
-    tile, widths = register_tiles(lanes, "float32")
+    tile, most = register_tiles(lanes, "float32")
     transform_weights = native(f"winograd_weights.{lanes}", 4, _transform_weights(lanes))
     transform_tiles = native(f"winograd_tiles.{lanes}", 10, _transform_tiles(lanes))
     transform_products = native(f"winograd_products.{lanes}", 11, _transform_products(lanes))
@@ -206,14 +206,13 @@ def multiply(lanes: int) -> Callable:
                                     line = products + (number * PLACES + k) * product_place + row * panel_row
                                     j = 0
                                     while j < columns:
-                                        vectors = (columns - j + lanes - 1) // lanes
-                                        level = widest(vectors, widths)
-                                        valid = min(lanes << level, columns - j)
+                                        vectors = widest((columns - j + lanes - 1) // lanes, most)
+                                        valid = min(vectors * lanes, columns - j)
                                         to = line + j * SIZE
                                         start, start_row = (to, panel_row) if chunk else (zeros, 0)
                                         tile(
                                             (
-                                                (rows - 1) * widths + level,
+                                                (rows - 1) * most + vectors - 1,
                                                 a + row * a_row,
                                                 a_row,
                                                 a_step,
@@ -224,7 +223,7 @@ def multiply(lanes: int) -> Callable:
                                                 start,
                                                 start_row,
                                                 bottom - top,
-                                                valid - (lanes << level) + lanes,
+                                                valid - (vectors - 1) * lanes,
                                             )
                                         )
                                         j += valid

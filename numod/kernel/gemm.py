@@ -1,8 +1,8 @@
 """Matrix products on the CPU: which kernels run for which shapes. Plain Python; the machine code is in `gemm_simd`.
 
-C is cut into blocks that threads take; a block walks over the depth in chunks that stay in the caches. Operands may be strided, if either
-their rows or their columns have no gaps. B is read where it is, or repacked into panels first when it is transposed or large; a block
-copies its part of A when that is worth it. Few rows times the transpose of B, and a matrix times a vector, are dot products without any
+C is cut into blocks that threads take; a block walks over the depth in chunks, and over the columns in groups. Operands may be strided, if
+either their rows or their columns have no gaps. A block copies a group's part of B when B is transposed or large, and parts of the transpose
+of A when that is worth it. Few rows times the transpose of B, and a matrix times a vector, are dot products without any
 copy. Every element of C is summed in one fixed order that depends on the shapes only, not on the blocks.
 """
 
@@ -19,20 +19,18 @@ from .host import idle, lanes_of, most_pieces, registers
 from .program import Kernel, Program, Ref, Step, Word, divide
 
 ROWS = 6  # of a register tile
-DEPTH = 384  # of a chunk: a panel of B stays in the second-level cache, beside a block's part of A
-BLOCK_ROWS = 240  # of a block at most: its part of A (BLOCK_ROWS x DEPTH) stays in the second-level cache
+FOLLOWED = 8  # tiles of rows of C that are complete before the loop that follows goes over them
+DEPTH = 384  # of a chunk: rows of a tile of A stay in the first-level cache
+GROUP = 512  # columns whose part of B (DEPTH x GROUP) stays in the second-level cache
 TASK_WORK = 1 << 18  # no blocks of fewer multiplications than this (some 4 us) for the sake of threads
-AGAIN = 0.3  # cycles to read a value again for another block
-SETS = 8192  # bytes: rows of A that lie such a distance or its multiples apart push each other out of the caches
-RESIDENT = 1 << 15  # values of B that stay in a cache: C, if it is larger, is written in the order of its rows
+AGAIN = 0.3  # cycles to read a value again for another block, and copy it
 MOVE = 2  # multiplications take as long as moving a value to or from memory
-TRANSPOSE = 4  # times what reading a value of B costs: transposing a value of A
+TRANSPOSE = 2  # times what copying a value costs: transposing it
+FEW = 48  # rows for which B is not kept in the second-level cache
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
-PACK_WORK = 1 << 22  # repacking B pays from about 160^3 ...
-PACK_GRAIN = 16384  # values of B worth repacking on another thread
-PACKED = 4  # times that work for a block where B is repacked: a thread reads slowly what another has just written
-PACK_ROWS = 128  # ... and for more rows of C than this
+PACK_WORK = 1 << 22  # copies pay from about 160^3 ...
+PACK_ROWS = 128  # ... and of B for more rows of C than this
 LONG_ROW, SHALLOW = 4096, 64  # rows of B this long lie on pages of their own: where they are read in place, so many at a time
 SIZES = {"float32": 4, "float64": 8}
 
@@ -52,17 +50,17 @@ def _work(m: int, n: int, k: int) -> int:
     return max(m * n * k, MOVE * max(m * k, k * n, m * n))
 
 
-def _blocks(batch: int, m: int, n: int, k: int, lanes: int, panel: int, again: int, task: int) -> tuple[int, int]:
-    """Rows and columns of a block: little is read again for each, and threads seldom wait.
+def _blocks(batch: int, m: int, n: int, k: int, lanes: int, panel: int, again_a: int, again_b: int) -> tuple[int, int]:
+    """Rows and columns of a block: little is read and copied again for each, and threads seldom wait.
 
-    again: what A costs then, if B costs 1. task: no blocks of less work for the sake of threads.
+    again_a, again_b: what that costs for a value, in units of `AGAIN`.
     """
-    most = max(1, min(most_pieces(), batch * _work(m, n, k) // task))
-    tiles, panels, fewest = divide(m, ROWS), divide(n, panel), divide(m, BLOCK_ROWS)
+    most = max(1, min(most_pieces(), batch * _work(m, n, k) // TASK_WORK))
+    tiles, panels = divide(m, ROWS), divide(n, panel)
     best = (inf, 0, 0)
-    for rows in range(fewest, max(fewest, min(tiles, divide(most, batch))) + 1):
-        for columns in range(1, max(1, min(panels, divide(most, batch * rows))) + 1):
-            read = AGAIN * (rows * n + again * columns * m)
+    for rows in range(1, min(tiles, divide(most, batch)) + 1):
+        for columns in range(1, min(panels, divide(most, batch * rows)) + 1):
+            read = AGAIN * (rows * again_b * n + columns * again_a * m)
             largest = min(m, divide(tiles, rows) * divide(m, tiles)) * min(n, divide(panels, columns) * panel)
             waited = idle(batch * rows * columns, largest * rows * columns / (m * n)) if most > 1 else 0.0
             best = min(best, (read + waited * m * n / (2 * lanes), rows, columns))
@@ -131,56 +129,30 @@ def program(
     if a.column == b.row == 1 and (b.column != 1 or n == 1) and (vector or k >= DOT_DEPTH * m):
         return _dots(m, n, k, batch, a, b, a_ref, b_ref, bias, real, lanes)
     panel = column_vectors(lanes, real) * lanes
-    large = m * n * k >= PACK_WORK
-    steps, workspace, b_source = [], 0, b_ref
-    b_words = (b.row * size, panel * size, b.batch[0] * size, b.batch[1] * size)
-    if b.column != 1 or (large and m > PACK_ROWS):
-        outer, inner = batch if any(b.batch) else (1, 1)
-        panels = divide(n, panel)
-        matrix = panels * panel * k * size
-        workspace = outer * inner * matrix
-        words: tuple[Word, ...] = (
-            b_ref,
-            Ref("tmp"),
-            n,
-            k,
-            b.row * size,
-            b.column * size,
-            inner,
-            b.batch[0] * size,
-            b.batch[1] * size,
-        )
-        grain = max(1, PACK_GRAIN // (panel * k))
-        steps.append(Step(Kernel(("gemm_pack", lanes, real), "numod.kernel.gemm_simd:pack"), outer * inner * panels, words, grain))
-        b_source = Ref("tmp")
-        b_words = (panel * size, panel * k * size, *((inner * matrix, matrix) if any(b.batch) else (0, 0)))
-    count = batch[0] * batch[1]
-    if k * n <= RESIDENT < m * n:
-        row_block, column_block = 4 * ROWS, n
-    else:
-        task = TASK_WORK if b_source is b_ref else PACKED * TASK_WORK
-        row_block, column_block = _blocks(count, m, n, k, lanes, panel, 1 if a.column == 1 else TRANSPOSE, task)
-    deepest = SHALLOW if b_source is b_ref and b.row * size >= LONG_ROW else DEPTH
+    large, count = m * n * k >= PACK_WORK, batch[0] * batch[1]
+    copies_b = b.column != 1 or (large and m > PACK_ROWS)
+    again_a, again_b = (1 if each == 1 else TRANSPOSE for each in (a.column, b.column))
+    row_block, column_block = _blocks(count, m, n, k, lanes, panel, again_a, again_b)
+    deepest = SHALLOW if not copies_b and b.row * size >= LONG_ROW else DEPTH
     depth = divide(k, divide(k, deepest))
-    pack_row = scratch = 0
-    if large and min(column_block, n) > panel and (a.column != 1 or a.row * size % SETS == 0):
-        pack_row = (divide(depth, lanes) * lanes + lanes) * size  # a spare vector keeps rows off the same cache sets
-        scratch = row_block * pack_row
-    words = (
-        *(a_ref, b_source, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
+    few = not copies_b and a.column == 1 and m <= FEW  # then each panel of B passes through the first-level cache once
+    most = panel if few else max(1, DEPTH * GROUP // (depth * panel)) * panel
+    group = divide(divide(column_block, divide(column_block, most)), panel) * panel
+    own_b = depth * group * size if copies_b else 0
+    own_a = (depth * ROWS + 8) * size if large and column_block > panel and a.column != 1 else 0
+    words: tuple[Word, ...] = (
+        *(a_ref, b_ref, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
         *(m, n, k, batch[1]),
-        *(a.row * size, a.column * size, a.batch[0] * size, a.batch[1] * size),
-        *b_words,
-        *(row_block, column_block, depth),
-        pack_row,
+        *(stride * size for stride in (a.row, a.column, *a.batch, b.row, b.column, *b.batch)),
+        *(row_block, column_block, group, depth, divide(k, depth), own_b, own_a),
         0,
     )
     blocks = count * divide(m, row_block) * divide(n, column_block)
     multiply = Kernel(("gemm", lanes, real), "numod.kernel.gemm_simd:multiply")
-    written = row_block * n if column_block >= n else column_block
+    written = min(row_block, FOLLOWED * ROWS) * n if group >= n else group
     grain = max(1, TASK_WORK // _work(row_block, column_block, k))
-    steps.append(Step(multiply, blocks, words, grain, scratch, open=written))
-    return Program((count * m * n * size,), 3 if bias else 2, tuple(steps), workspace)
+    step = Step(multiply, blocks, words, grain, own_b + FOLLOWED * own_a, open=written)
+    return Program((count * m * n * size,), 3 if bias else 2, (step,))
 
 
 def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref, b_ref: Ref, bias: bool, real: str, lanes: int) -> Program:

@@ -1,6 +1,6 @@
 """Builders of the matrix product's kernels (see `gemm` for how they are put together).
 
-C is made of register tiles of up to 6 rows and 1, 2 or 4 vectors of columns. A tile walks once over the depth and does for
+C is made of register tiles of up to 6 rows and 4 vectors of columns. A tile walks once over the depth and does for
 each step one vector load of B per vector and one broadcast of A per row. Few rows times the transpose of B are dot products
 instead, with vectors along the depth: transposing B first would cost more than the product.
 """
@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from .gemm import DOT_ROWS, ROWS, column_vectors, dot_columns
+from .gemm import DOT_ROWS, FOLLOWED, ROWS, column_vectors, dot_columns
 from .intrinsics import inner
 from .simd import I1, I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
+
+STRIP = 16  # lines of A's transpose that are taken apart at a time, for several tiles
 
 
 def _tile(lanes: int, real: str, rows: int, columns: int) -> Emit:
@@ -99,6 +101,23 @@ def _transpose_block(lanes: int, real: str, whole: bool) -> Emit:
     return emit
 
 
+def _pack_strip(lanes: int, real: str) -> Emit:
+    """Put the first ``rows`` values, at most `ROWS`, of ``count`` lines of memory one after the other, and a few more behind the last."""
+
+    def emit(builder, arguments):
+        source, line, target, rows, count = arguments
+        v = Vectors(builder, 8, real)
+        step = builder.mul(rows, word(v.size))
+
+        def one(state):
+            v.store(v.load(state[0]), state[1])
+            return [builder.add(state[0], line), builder.add(state[1], step)]
+
+        v.loop(count, [source, target], one)
+
+    return emit
+
+
 def copier(lanes: int, real: str, whole: bool):
     """``f((source, source_row, target, target_row, count, width))``"""
     return native(f"copy_rows.{lanes}{real}{int(whole)}", 6, _copy_rows(lanes, real, whole))
@@ -110,33 +129,37 @@ def transposer(lanes: int, real: str, whole: bool):
 
 
 @inner
-def widest(vectors, widths):
-    """The number of the widest tile, of ``widths``, that so many vectors fill: tiles have 1, 2 or 4."""
-    return min(widths - 1, int(vectors > 1) + int(vectors > 3))
+def widest(vectors, most):
+    """How many of ``vectors`` the next tile takes: ``most``, but what is left should not be a single one, which waits for its own sums."""
+    return vectors if vectors <= most else min(most, max(vectors - most, (vectors + 1) // 2))
 
 
 def register_tiles(lanes: int, real: str):
-    """``f((number, a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last))``, and how many widths there are: 1, 2, (4) vectors.
+    """``f((number, a, a_row, a_step, b, b_step, c, c_row, start, start_row, depth, last))``, and how many vectors a tile has at most.
 
-    The number of a tile is ``(rows - 1) * widths + w`` for a width of ``1 << w`` vectors.
+    The number of a tile is ``(rows - 1) * most + vectors - 1``.
     """
-    widths = column_vectors(lanes, real).bit_length()
-    tiles = {widths * r + w: _tile(lanes, real, r + 1, 1 << w) for r in range(ROWS) for w in range(widths)}
-    return family(f"gemm_tile.{lanes}{real}", 12, tiles), widths
+    most = column_vectors(lanes, real)
+    tiles = {most * r + j: _tile(lanes, real, r + 1, j + 1) for r in range(ROWS) for j in range(most)}
+    return family(f"gemm_tile.{lanes}{real}", 12, tiles), most
 
 
 def multiply(lanes: int, real: str) -> Callable:
-    """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns."""
+    """C = A @ B (+ bias): the range counts blocks of C, batch first, then rows, then columns.
+
+    A block goes over groups of columns; a group's part of B lies in the second-level cache while tiles go along the rows of C, so that six
+    rows of A are in the first-level cache for all of a group and C is read and written in the order in which it lies in memory.
+    """
     size = REALS[real][1]
-    tile, widths = register_tiles(lanes, real)
+    tile, most = register_tiles(lanes, real)
     copy_rows, transpose_block = copier(lanes, real, True), transposer(lanes, real, True)
-    panel = column_vectors(lanes, real) * lanes
+    pack_strip = native(f"gemm_strip.{lanes}{real}", 5, _pack_strip(lanes, real))
 
     def kernel(begin, end, args, scratch):
         a, b, c, bias, has_bias, m, n, k, inner = words(args, 0, 9)
-        a_row, a_step, a_outer, a_inner, b_step, b_panel, b_outer, b_inner = words(args, 9, 8)
-        # pack_row: bytes of a row of A's private copy; 0: A is read where it is
-        row_block, column_block, depth_block, pack_row = words(args, 17, 4)
+        a_row, a_step, a_outer, a_inner, b_step, b_column, b_outer, b_inner = words(args, 9, 8)
+        # own_b: bytes of the copy of a group's part of B; 0: it is read where it is. own_a: bytes of the copy of a tile's rows of A
+        row_block, column_block, group, depth_block, chunks, own_b, own_a = words(args, 17, 7)
         row_blocks = (m + row_block - 1) // row_block
         column_blocks = (n + column_block - 1) // column_block
         for block in range(begin, end):
@@ -144,89 +167,61 @@ def multiply(lanes: int, real: str) -> Callable:
             a_matrix = a + batch // inner * a_outer + batch % inner * a_inner
             b_matrix = b + batch // inner * b_outer + batch % inner * b_inner
             i0 = block // column_blocks % row_blocks * row_block
-            j0 = block % column_blocks * column_block
-            height, j1 = min(row_block, m - i0), min(column_block, n - j0)
+            first = block % column_blocks * column_block
+            height, end_column = min(row_block, m - i0), min(first + column_block, n)
             row_tiles = (height + ROWS - 1) // ROWS
-            for chunk in range((k + depth_block - 1) // depth_block):
+            fewest = height // row_tiles  # rows of a tile; the first ones have one more
+            more = height - fewest * row_tiles
+            groups = (end_column - first + group - 1) // group if end_column - first > group else 1
+            for chunk in range(chunks):
                 p = chunk * depth_block
                 depth = min(depth_block, k - p)
-                block_a, block_row, block_step = a_matrix + i0 * a_row + p * a_step, a_row, a_step
-                if pack_row:
-                    if a_step == size:
-                        copy_rows((block_a, a_row, scratch, pack_row, height, depth))
-                    else:
-                        for q in range(0, depth, lanes):
-                            for i in range(0, height, lanes):
-                                here = block_a + q * a_step + i * a_row
-                                to = scratch + i * pack_row + q * size
-                                transpose_block((here, a_step, to, pack_row, min(lanes, depth - q), min(lanes, height - i)))
-                    block_a, block_row, block_step = scratch, pack_row, size
-                j = 0
-                while j < j1:
-                    vectors = (j1 - j + lanes - 1) // lanes
-                    level = widest(vectors, widths)
-                    width = min(lanes << level, j1 - j)
-                    column = j0 + j
-                    b_here = b_matrix + column // panel * b_panel + column % panel * size + p * b_step
-                    c_here = c + ((batch * m + i0) * n + column) * size
-                    start, start_row = (c_here, n * size) if p else (bias, 0)
-                    if has_bias and not p:
-                        start += column * size
-                    i = 0
+                for part in range(groups):
+                    j0 = first + part * group
+                    j1 = min(j0 + group, end_column)
+                    for q in range(0, depth if own_b else 0, lanes):
+                        rows, j = min(lanes, depth - q), j0
+                        while j < j1:
+                            vectors = widest((j1 - j + lanes - 1) // lanes, most)
+                            width, row = min(vectors * lanes, j1 - j), vectors * lanes * size
+                            here, to = b_matrix + j * b_column + (p + q) * b_step, scratch + (j - j0) * depth * size + q * row
+                            if b_column == size:
+                                copy_rows((here, b_step, to, row, rows, width))
+                            else:
+                                for side in range(0, width, lanes):
+                                    transpose_block(
+                                        (here + side * b_column, b_column, to + side * size, row, min(lanes, width - side), rows)
+                                    )
+                            j += width
                     for t in range(row_tiles):
-                        count = (height - i + row_tiles - t - 1) // (row_tiles - t)
-                        tile(
-                            (
-                                (count - 1) * widths + level,
-                                block_a + i * block_row,
-                                block_row,
-                                block_step,
-                                b_here,
-                                b_step,
-                                c_here + i * n * size,
-                                n * size,
-                                start + i * start_row,
-                                start_row,
-                                depth,
-                                width - (lanes << level) + lanes,
-                            )
-                        )
-                        i += count
-                    j += width
-            follow(args + 8 * 22, height, (batch * m + i0) * n, n, j0, j0 + j1, scratch)
-
-    return kernel
-
-
-def pack(lanes: int, real: str) -> Callable:
-    """B cut into panels of the widest tile's columns, each panel contiguous: the range counts panels, batch first."""
-    size = REALS[real][1]
-    copy_rows, transpose_block = copier(lanes, real, True), transposer(lanes, real, True)
-    panel = column_vectors(lanes, real) * lanes
-
-    def kernel(begin, end, args, scratch):
-        b, packed, n, k, b_step, b_column, inner, b_outer, b_inner = words(args, 0, 9)
-        panels = (n + panel - 1) // panel
-        for index in range(begin, end):
-            batch, j = index // panels, index % panels * panel
-            width = min(panel, n - j)
-            source = b + batch // inner * b_outer + batch % inner * b_inner + j * b_column
-            target = packed + index * (k * panel * size)
-            if b_column == size:
-                copy_rows((source, b_step, target, panel * size, k, width))
-            else:
-                for half in range(0, width, lanes):
-                    for p in range(0, k, lanes):
-                        transpose_block(
-                            (
-                                source + half * b_column + p * b_step,
-                                b_column,
-                                target + (p * panel + half) * size,
-                                panel * size,
-                                min(lanes, width - half),
-                                min(lanes, k - p),
-                            )
-                        )
+                        i, count = i0 + fewest * t + min(t, more), fewest + int(t < more)
+                        a_here, row, step = a_matrix + i * a_row + p * a_step, a_row, a_step
+                        if own_a:
+                            if t % FOLLOWED == 0:
+                                for q in range(0, depth, STRIP):
+                                    for u in range(t, min(t + FOLLOWED, row_tiles)):
+                                        rows = fewest + int(u < more)
+                                        lines = a_matrix + (i0 + fewest * u + min(u, more)) * a_row + (p + q) * a_step
+                                        to = scratch + own_b + u % FOLLOWED * own_a + q * rows * size
+                                        pack_strip((lines, a_step, to, rows, min(STRIP, depth - q)))
+                            a_here, row, step = scratch + own_b + t % FOLLOWED * own_a, size, count * size
+                        j = j0
+                        while j < j1:
+                            vectors = widest((j1 - j + lanes - 1) // lanes, most)
+                            width = min(vectors * lanes, j1 - j)
+                            b_here, b_row = b_matrix + j * b_column + p * b_step, b_step
+                            if own_b:
+                                b_here, b_row = scratch + (j - j0) * depth * size, vectors * lanes * size
+                            here = c + ((batch * m + i) * n + j) * size
+                            start, start_row = (here, n * size) if p else (bias + has_bias * j * size, 0)
+                            last = width - (vectors - 1) * lanes
+                            number = (count - 1) * most + vectors - 1
+                            tile((number, a_here, row, step, b_here, b_row, here, n * size, start, start_row, depth, last))
+                            j += width
+                        if chunk + 1 == chunks and (t % FOLLOWED == FOLLOWED - 1 or t + 1 == row_tiles):
+                            done = t // FOLLOWED * FOLLOWED
+                            done = i0 + fewest * done + min(done, more)
+                            follow(args + 8 * 25, i + count - done, (batch * m + done) * n, n, j0, j1, scratch)
 
     return kernel
 
