@@ -37,10 +37,8 @@ CHANNELS = 2  # whose tiles are transformed one after the other: what they read 
 PIECES = 4  # so many may transform all weights for themselves on a single thread, to keep their tiles few
 TILES_IN, TILES_OUT = 40, 30  # cycles to transform the tiles of a vector on the way in and out
 WEIGHT, WEIGHT_INSIDE = 14, 7  # to transform a weight before, which goes through memory, and by a piece of work
-BUSY, FAR = (
-    1.1,
-    1.2,
-)  # of the register tiles' time: what they wait for memory, with all tiles near and with those of a piece of work too many
+BUSY = 1.1  # of the register tiles' time: what they wait for memory ...
+FAR = 1.2  # ... and with so many tiles of a piece of work that they do not stay in the second-level cache
 TILE_CALL = 40  # to begin and end a register tile
 STREAMED = 8  # bytes of transformed weights a cycle, where they are too many for the second-level cache
 PIECE, PANEL, SEGMENT, PART = 32, 24, 72, 24  # bytes of a record: see `tables`
