@@ -9,7 +9,7 @@ from numba.core import types
 
 from .conv_weight_winograd import BLOCK, CHUNK, PLACES, ROWS, SEGMENT, SIZE
 from .gemm_simd import register_tiles, transposer, widest
-from .intrinsics import load, pointer
+from .intrinsics import inner, load, pointer
 from .simd import Emit, Value, Vectors, native, word, words
 
 
@@ -107,6 +107,14 @@ def accumulate(lanes: int) -> Callable:
     transform_sums = native(f"winograd_weight_sums.{lanes}", 7, _transform_sums(lanes))
     line = (BLOCK + lanes) * SIZE
 
+    @inner
+    def lay_flat(source, plane, channels, places, target):
+        """Channels, whose planes have so many values, with vectors along the channels."""
+        for channel in range(0, channels, lanes):
+            for place in range(0, places, lanes):
+                here, to = source + (channel * plane + place) * SIZE, target + place * line + channel * SIZE
+                transpose_block((here, plane * SIZE, to, line, min(lanes, channels - channel), min(lanes, places - place)))
+
     def kernel(begin, end, args, scratch):
         x, dy, dw, tables, zeros = words(args, 0, 5)
         groups, inputs, outputs, height, width, out_height, out_width, above, before = words(args, 5, 9)
@@ -130,12 +138,7 @@ def accumulate(lanes: int) -> Callable:
                     y0, y1, to = load(segment + 16), load(segment + 24), load(segment + 32) * line
                     top, bottom = max(0, 2 * y0 - above), min(height, 2 * y1 + 2 - above)
                     here = x + load(segment) + ((group * inputs + i0) * height + top) * width * SIZE
-                    places = (bottom - top) * width
-                    for channel in range(0, i_count, lanes):
-                        for place in range(0, places, lanes):
-                            source, target = here + (channel * height * width + place) * SIZE, flat + place * line + channel * SIZE
-                            size = (min(lanes, i_count - channel), min(lanes, places - place))
-                            transpose_block((source, height * width * SIZE, target, line, *size))
+                    lay_flat(here, height * width, i_count, (bottom - top) * width, flat)
                     for y in range(y0, y1):
                         row = 2 * y - above
                         seen = (top - row, bottom - row, -before, width, across, i_vectors)
@@ -143,12 +146,7 @@ def accumulate(lanes: int) -> Callable:
                         transform_images((at, width * line, line, *seen, zeros, scratch + to + (y - y0) * across * line, plane))
                     top, bottom = 2 * y0, min(out_height, 2 * y1)
                     here = dy + load(segment + 8) + ((group * outputs + o0) * out_height + top) * out_width * SIZE
-                    places = (bottom - top) * out_width
-                    for channel in range(0, o_count, lanes):
-                        for place in range(0, places, lanes):
-                            source, target = here + (channel * out_height * out_width + place) * SIZE, flat + place * line + channel * SIZE
-                            size = (min(lanes, o_count - channel), min(lanes, places - place))
-                            transpose_block((source, out_height * out_width * SIZE, target, line, *size))
+                    lay_flat(here, out_height * out_width, o_count, (bottom - top) * out_width, flat)
                     for y in range(y0, y1):
                         seen = (0, bottom - 2 * y, 0, out_width, across, o_vectors)
                         at = flat + (2 * y - top) * out_width * line
