@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from .conv_winograd import CHANNELS, PANEL, PART, PIECE, PLACES, ROWS, SEGMENT, SIZE, TAPS
 from .gemm_simd import register_tiles, widest
-from .intrinsics import load
+from .intrinsics import inner, load
 from .simd import Emit, Value, Vectors, follow, native, word, words
 
 
@@ -152,6 +152,26 @@ def multiply(lanes: int) -> Callable:
     transform_tiles = native(f"winograd_tiles.{lanes}", 10, _transform_tiles(lanes))
     transform_products = native(f"winograd_products.{lanes}", 11, _transform_products(lanes))
 
+    @inner
+    def transform_block(source, columns, row0, row1, column0, column1, target, pitch, place):
+        """The weights of some rows and columns of a matrix that has so many columns."""
+        for row in range(row0, row1):
+            for column in range(column0, column1, lanes):
+                here, to = source + (row * columns + column) * TAPS, target + (row - row0) * pitch + (column - column0) * SIZE
+                transform_weights((here, min(lanes, column1 - column), to, place))
+
+    @inner
+    def multiply_strip(lines, b, b_row, columns, depth, to, start, start_row):
+        """The rows of a register tile, all columns of a panel: ``lines`` are (rows, address, step of a row, step of a column) of weights."""
+        rows, a, a_row, a_step = lines
+        j = 0
+        while j < columns:
+            vectors = widest((columns - j + lanes - 1) // lanes, most)
+            last = min(lanes, columns - j - (vectors - 1) * lanes)
+            at, number = j * SIZE, (rows - 1) * most + vectors - 1
+            tile((number, a, a_row, a_step, b + at, b_row, to + at, b_row, start + at, start_row, depth, last))
+            j += vectors * lanes
+
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, zeros = words(args, 0, 6)
         channel, source_row, inputs, groups, outputs, plane, output_row = words(args, 6, 7)
@@ -186,11 +206,10 @@ def multiply(lanes: int) -> Callable:
                             begin_row, end_row, begin_column, end_column, columns = first, first + count, top, bottom, inputs
                             if exchanged:
                                 begin_row, end_row, begin_column, end_column, columns = top, bottom, first, first + count, outputs
-                            for row in range(begin_row, end_row):
-                                for column in range(begin_column, end_column, lanes):
-                                    at = weights + ((group * (inputs * outputs // columns) + row) * columns + column) * TAPS
-                                    to = own_weights + (row - begin_row) * pitch + (column - begin_column) * SIZE
-                                    transform_weights((at, min(lanes, end_column - column), to, a_place))
+                            group_weights = weights + group * inputs * outputs * TAPS
+                            transform_block(
+                                group_weights, columns, begin_row, end_row, begin_column, end_column, own_weights, pitch, a_place
+                            )
                         else:
                             a_here = weights + group * PLACES * a_place + first * a_row + top * a_step
                         for k in range(PLACES):
@@ -199,34 +218,13 @@ def multiply(lanes: int) -> Callable:
                                 y, x = (3 - y if y % 3 == 0 else y), (3 - x if x % 3 == 0 else x)
                             a = a_here + (4 * y + x) * a_place
                             for row in range(0, count, ROWS):
-                                rows = min(ROWS, count - row)
+                                lines = (min(ROWS, count - row), a + row * a_row, a_row, a_step)
                                 for number in range(panels):
                                     columns = load(tables + load(record) + (panel0 + number) * PANEL + 16)
                                     b = scratch + number * PLACES * place + k * place + top * panel_row
-                                    line = products + (number * PLACES + k) * product_place + row * panel_row
-                                    j = 0
-                                    while j < columns:
-                                        vectors = widest((columns - j + lanes - 1) // lanes, most)
-                                        valid = min(vectors * lanes, columns - j)
-                                        to = line + j * SIZE
-                                        start, start_row = (to, panel_row) if chunk else (zeros, 0)
-                                        tile(
-                                            (
-                                                (rows - 1) * most + vectors - 1,
-                                                a + row * a_row,
-                                                a_row,
-                                                a_step,
-                                                b + j * SIZE,
-                                                panel_row,
-                                                to,
-                                                panel_row,
-                                                start,
-                                                start_row,
-                                                bottom - top,
-                                                valid - (vectors - 1) * lanes,
-                                            )
-                                        )
-                                        j += valid
+                                    to = products + (number * PLACES + k) * product_place + row * panel_row
+                                    start, start_row = (to, panel_row) if chunk else (zeros, 0)
+                                    multiply_strip(lines, b, panel_row, columns, bottom - top, to, start, start_row)
                     for number in range(panels):
                         panel = tables + load(record) + (panel0 + number) * PANEL
                         segments, segment_count = tables + load(panel), load(panel + 8)
