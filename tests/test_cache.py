@@ -102,7 +102,8 @@ def change_fact(monkeypatch, fact):
         (copied / "native.py").write_text("# another line\n" + (copied / "native.py").read_text())
         monkeypatch.setattr(cache, "__file__", str(copied / "cache.py"))
     else:
-        monkeypatch.setattr(cache.llvm, fact, lambda: types.SimpleNamespace(flatten=lambda: "+other") if "features" in fact else "other")
+        other = types.SimpleNamespace(flatten=lambda: "+other", get=lambda name: False) if "features" in fact else "other"
+        monkeypatch.setattr(cache.host.llvm, fact, lambda: other)
 
 
 @pytest.mark.parametrize("fact", ["numba", "python", "kernel layer", "get_host_cpu_name", "get_host_cpu_features"])

@@ -308,7 +308,7 @@ def test_workers_end_with_their_process(how, preload, tmp_path):
             process.kill()  # or a failure would wait for ever
     assert len(children) == 2, errors
     if how == signal.SIGINT:
-        assert errors.count("Traceback") == 1
+        assert errors.count("Traceback") == 1, errors
         assert errors.strip().endswith("KeyboardInterrupt")
     until = time.monotonic() + 30
     while any(running(pid) for pid in children):

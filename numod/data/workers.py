@@ -112,7 +112,8 @@ class Worker:
             self.process.join(max(until - time.monotonic(), 0.1) if insist is None else 1.0)
             if self.process.exitcode is not None:
                 break
-        self.process.close()
+        if threading.main_thread().is_alive():  # else the interpreter is ending and waits for the same processes: it fails over closed ones
+            self.process.close()
 
 
 def run(
