@@ -24,10 +24,8 @@ DEPTH = 512  # of the weights that are multiplied at a time: a row tile of them 
 CHAIN = 256  # of these are added up in one chain: the shorter, the smaller the error
 FEW, NEAR = 128, 128  # outputs, for which gathering counts: one panel of so many rows at a time, which stays in the first-level cache
 PANELS = 4  # of a piece of work: with DEPTH rows each they fill half of the second-level cache
-PAGE, PAGES = (
-    4096,
-    64,
-)  # channels of so many bytes are multiplied where they are, so many at a time: more pages than 96 are not found quickly
+PAGE = 4096  # bytes: channels of so many and more are multiplied where they are ...
+PAGES = 64  # ... so many at a time: more than 96 pages are not found quickly
 SERIAL = 1 << 20  # multiplications below which a step is not worth sharing between threads
 CACHE = 1 << 20  # bytes: smaller weights come from the second-level cache ...
 CACHED, STREAMED = 32, 4  # ... bytes a cycle from there, and from beyond

@@ -39,13 +39,10 @@ from .formula import Folds, RowProgram, stages_of
 from .program import Kernel, Program, Ref, Step, Word, divide
 from .row_loops import EXTREMES, SUMS, TILE, Writer
 
-CACHE = (
-    1 << 19
-)  # fewer rows than TILE are walked together when that lets what several walks read stay in this much of the second-level cache
-SHORT, FOLDED = (
-    16,
-    4,
-)  # runs of memory of a row that are walked together with those of its neighbours: of so many elements at most, and no fewer runs
+# Fewer rows than TILE are walked together when that lets what several walks read stay in this much of the second-level cache.
+CACHE = 1 << 19
+SHORT = 8  # runs of memory of a row, of so many elements at most, are walked together with those of its neighbours ...
+FOLDED = 4  # ... where a row has so many of them
 WORK = 16384  # elements worth handing to another thread
 FEW, PIECE = 16, 65536  # fewer rows than this are cut into pieces of some so many elements
 
