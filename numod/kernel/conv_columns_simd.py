@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .conv_columns import CHAIN, CHUNK, GATHER, PANEL, ROWS, SEGMENT, SIZE
-from .gemm_simd import copier, register_tiles, widest
+from .gemm_simd import copier, register_tiles
 from .intrinsics import load
 from .simd import Emit, Vectors, follow, native, word, words
 
@@ -119,30 +119,26 @@ def multiply(lanes: int) -> Callable:
                             c_here, c_row = sums + ((panel - panel0) * row_block + row - row0) * width * SIZE, width * SIZE
                         else:
                             c_here, c_row = target + (row * plane + panel * width) * SIZE, plane * SIZE
-                        j = 0
-                        while j < columns:
-                            vectors = widest((columns - j + lanes - 1) // lanes, most)
-                            valid = min(vectors * lanes, columns - j)
-                            for part in range(parts):
-                                k, until = steps * part // parts, steps * (part + 1) // parts
-                                begun = chunk + part > 0
-                                tile(
-                                    (
-                                        (count - 1) * most + vectors - 1,
-                                        weights + group * a_group + row * a_row + a_chunk + k * SIZE,
-                                        a_row,
-                                        SIZE,
-                                        b_here + j * SIZE + k * b_row,
-                                        b_row,
-                                        c_here + j * SIZE,
-                                        c_row,
-                                        c_here + j * SIZE if begun else start + j * SIZE,
-                                        c_row if begun else start_row,
-                                        until - k,
-                                        valid - (vectors - 1) * lanes,
-                                    )
+                        vectors = (columns + lanes - 1) // lanes
+                        for part in range(parts):
+                            k, until = steps * part // parts, steps * (part + 1) // parts
+                            begun = chunk + part > 0
+                            tile(
+                                (
+                                    (count - 1) * most + vectors - 1,
+                                    weights + group * a_group + row * a_row + a_chunk + k * SIZE,
+                                    a_row,
+                                    SIZE,
+                                    b_here + k * b_row,
+                                    b_row,
+                                    c_here,
+                                    c_row,
+                                    c_here if begun else start,
+                                    c_row if begun else start_row,
+                                    until - k,
+                                    columns - (vectors - 1) * lanes,
                                 )
-                            j += valid
+                            )
             if summed:
                 for panel in range(panel0, panel1):
                     record = tables + panel * PANEL

@@ -178,10 +178,8 @@ def exchange_weights(lanes: int) -> Callable:
         for index in range(begin, end):
             group, first = index // blocks * outputs * inputs, index % blocks * EXCHANGED
             for output in range(outputs):
-                here, to = (
-                    source + (group + output * inputs + first) * taps * SIZE,
-                    target + (group + first * outputs + output) * taps * SIZE,
-                )
+                here = source + (group + output * inputs + first) * taps * SIZE
+                to = target + (group + first * outputs + output) * taps * SIZE
                 copy_rows((here, taps * SIZE, to, outputs * taps * SIZE, min(EXCHANGED, inputs - first), taps))
 
     return kernel

@@ -8,7 +8,7 @@ from numba.core import types
 
 from .conv_weight_columns import CHUNK, PIECE, ROWS, SIZE
 from .gemm import column_vectors
-from .gemm_simd import transposer, widest
+from .gemm_simd import transposer
 from .intrinsics import load, pointer
 from .simd import LINE, Emit, Vectors, family, word, words
 
@@ -95,27 +95,22 @@ def accumulate(lanes: int) -> Callable:
                 b_here = b + load(record + 16) * width * SIZE
                 for row in range(row0, row1, ROWS):
                     count = min(ROWS, row1 - row)
-                    j = 0
-                    while j < vectors:
-                        taken = widest(vectors - j, most)
-                        c_here = c + row * sums_row + j * lanes * SIZE
-                        follows = chunk > first or add
-                        tile(
-                            (
-                                (count - 1) * most + taken - 1,
-                                x + group * x_group,
-                                offsets + 8 * row,
-                                tables + load(record),
-                                load(record + 8),
-                                b_here + j * lanes * SIZE,
-                                width * SIZE,
-                                c_here,
-                                sums_row,
-                                c_here if follows else zeros,
-                                sums_row if follows else 0,
-                            )
+                    c_here, follows = c + row * sums_row, chunk > first or add
+                    tile(
+                        (
+                            (count - 1) * most + vectors - 1,
+                            x + group * x_group,
+                            offsets + 8 * row,
+                            tables + load(record),
+                            load(record + 8),
+                            b_here,
+                            width * SIZE,
+                            c_here,
+                            sums_row,
+                            c_here if follows else zeros,
+                            sums_row if follows else 0,
                         )
-                        j += taken
+                    )
 
     return kernel
 

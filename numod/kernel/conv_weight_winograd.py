@@ -109,6 +109,8 @@ def program(c: Correlation, lanes: int) -> Program:
     scratch = PLACES * (2 * plane + sums_plane) + flat * line
     steps = [Step(kernel, tasks, words, int(shared), scratch)]
     if parts > 1:
-        words = (Ref("tmp"), Ref("out"), parts, dw)
-        steps.append(Step(Kernel(("conv_weight_parts",), "numod.kernel.conv_weight_winograd_simd:add_parts"), dw, words, 1 << 15))
+        row = c.inputs * 9
+        words = (Ref("tmp"), Ref("out"), 1, row, parts, dw * SIZE, c.outputs, row, row * SIZE)
+        kernel = Kernel(("conv_weight_sum", lanes), "numod.kernel.conv_weight_simd:add_parts")
+        steps.append(Step(kernel, c.groups * c.outputs, words, max(1, 16384 // (row * parts))))
     return Program((dw * SIZE,), 2, tuple(steps), parts * dw * SIZE if parts > 1 else 0)

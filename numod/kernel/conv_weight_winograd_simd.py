@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llvmlite import ir
-from numba.core import types
 
 from .conv_weight_winograd import BLOCK, CHUNK, PLACES, ROWS, SEGMENT, SIZE
 from .gemm_simd import register_tiles, transposer, widest
-from .intrinsics import inner, load, pointer
+from .intrinsics import inner, load
 from .simd import Emit, Value, Vectors, native, word, words
 
 
@@ -167,23 +166,5 @@ def accumulate(lanes: int) -> Callable:
                         i += count
             target = dw + part * part_bytes + ((group * outputs + o0) * inputs + i0) * 9 * SIZE
             transform_sums((sums, sums_plane, line, o_count, i_count, target, inputs * 9 * SIZE))
-
-    return kernel
-
-
-def add_parts() -> Callable:
-    """dw from its parts: the range counts values."""
-
-    def kernel(begin, end, args, scratch):
-        source, target, parts, size = words(args, 0, 4)
-        total = pointer(target, types.float32)
-        for part in range(parts):
-            more = pointer(source + part * size * SIZE, types.float32)
-            if part == 0:
-                for i in range(begin, end):
-                    total[i] = more[i]
-            else:
-                for i in range(begin, end):
-                    total[i] += more[i]
 
     return kernel

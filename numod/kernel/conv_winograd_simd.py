@@ -7,7 +7,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from .conv_winograd import CHANNELS, PANEL, PART, PIECE, PLACES, ROWS, SEGMENT, SIZE, TAPS
-from .gemm_simd import register_tiles, widest
+from .gemm_simd import register_tiles
 from .intrinsics import inner, load
 from .simd import Emit, Value, Vectors, follow, native, word, words
 
@@ -160,18 +160,6 @@ def multiply(lanes: int) -> Callable:
                 here, to = source + (row * columns + column) * TAPS, target + (row - row0) * pitch + (column - column0) * SIZE
                 transform_weights((here, min(lanes, column1 - column), to, place))
 
-    @inner
-    def multiply_strip(lines, b, b_row, columns, depth, to, start, start_row):
-        """The rows of a register tile, all columns of a panel: ``lines`` are (rows, address, step of a row, step of a column) of weights."""
-        rows, a, a_row, a_step = lines
-        j = 0
-        while j < columns:
-            vectors = widest((columns - j + lanes - 1) // lanes, most)
-            last = min(lanes, columns - j - (vectors - 1) * lanes)
-            at, number = j * SIZE, (rows - 1) * most + vectors - 1
-            tile((number, a, a_row, a_step, b + at, b_row, to + at, b_row, start + at, start_row, depth, last))
-            j += vectors * lanes
-
     def kernel(begin, end, args, scratch):
         source, weights, bias, output, tables, zeros = words(args, 0, 6)
         channel, source_row, inputs, groups, outputs, plane, output_row = words(args, 6, 7)
@@ -218,13 +206,29 @@ def multiply(lanes: int) -> Callable:
                                 y, x = (3 - y if y % 3 == 0 else y), (3 - x if x % 3 == 0 else x)
                             a = a_here + (4 * y + x) * a_place
                             for row in range(0, count, ROWS):
-                                lines = (min(ROWS, count - row), a + row * a_row, a_row, a_step)
+                                rows = min(ROWS, count - row)
                                 for number in range(panels):
                                     columns = load(tables + load(record) + (panel0 + number) * PANEL + 16)
+                                    vectors = (columns + lanes - 1) // lanes
                                     b = scratch + number * PLACES * place + k * place + top * panel_row
                                     to = products + (number * PLACES + k) * product_place + row * panel_row
                                     start, start_row = (to, panel_row) if chunk else (zeros, 0)
-                                    multiply_strip(lines, b, panel_row, columns, bottom - top, to, start, start_row)
+                                    tile(
+                                        (
+                                            (rows - 1) * most + vectors - 1,
+                                            a + row * a_row,
+                                            a_row,
+                                            a_step,
+                                            b,
+                                            panel_row,
+                                            to,
+                                            panel_row,
+                                            start,
+                                            start_row,
+                                            bottom - top,
+                                            columns - (vectors - 1) * lanes,
+                                        )
+                                    )
                     for number in range(panels):
                         panel = tables + load(record) + (panel0 + number) * PANEL
                         segments, segment_count = tables + load(panel), load(panel + 8)

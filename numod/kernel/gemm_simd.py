@@ -158,6 +158,22 @@ def multiply(lanes: int, real: str) -> Callable:
     copy_rows, transpose_block = copier(lanes, real, True), transposer(lanes, real, True)
     pack_strip = native(f"gemm_strip.{lanes}{real}", 5, _pack_strip(lanes, real))
 
+    @inner
+    def copy_group(source, column, step, columns, depth, target):
+        """Columns of B, those of a tile together, some rows at a time."""
+        for q in range(0, depth, lanes):
+            rows, j = min(lanes, depth - q), 0
+            while j < columns:
+                vectors = widest((columns - j + lanes - 1) // lanes, most)
+                width, row = min(vectors * lanes, columns - j), vectors * lanes * size
+                here, to = source + j * column + q * step, target + j * depth * size + q * row
+                if column == size:
+                    copy_rows((here, step, to, row, rows, width))
+                else:
+                    for side in range(0, width, lanes):
+                        transpose_block((here + side * column, column, to + side * size, row, min(lanes, width - side), rows))
+                j += width
+
     def kernel(begin, end, args, scratch):
         a, b, c, bias, has_bias, m, n, k, inner = words(args, 0, 9)
         a_row, a_step, a_outer, a_inner, b_step, b_column, b_outer, b_inner = words(args, 9, 8)
@@ -182,20 +198,8 @@ def multiply(lanes: int, real: str) -> Callable:
                 for part in range(groups):
                     j0 = first + part * group
                     j1 = min(j0 + group, end_column)
-                    for q in range(0, depth if own_b else 0, lanes):
-                        rows, j = min(lanes, depth - q), j0
-                        while j < j1:
-                            vectors = widest((j1 - j + lanes - 1) // lanes, most)
-                            width, row = min(vectors * lanes, j1 - j), vectors * lanes * size
-                            here, to = b_matrix + j * b_column + (p + q) * b_step, scratch + (j - j0) * depth * size + q * row
-                            if b_column == size:
-                                copy_rows((here, b_step, to, row, rows, width))
-                            else:
-                                for side in range(0, width, lanes):
-                                    transpose_block(
-                                        (here + side * b_column, b_column, to + side * size, row, min(lanes, width - side), rows)
-                                    )
-                            j += width
+                    if own_b:
+                        copy_group(b_matrix + j0 * b_column + p * b_step, b_column, b_step, j1 - j0, depth, scratch)
                     for t in range(row_tiles):
                         i, count = i0 + fewest * t + min(t, more), fewest + int(t < more)
                         a_here, row, step = a_matrix + i * a_row + p * a_step, a_row, a_step

@@ -114,10 +114,14 @@ def program(
         steps.append(layouts.copy_step(seen, i, Ref("tmp", 0, workspace)))
         words.append(Ref("tmp", 0, workspace))
         workspace += (spec.nbytes + 127) // 64 * 64
-    column = r2 == 1 and b > 1 and dtype.kind != "b"  # bools have no arrays of their own in scratch
-    lanes = b > 1 and 1 < r2 <= SHORT and r1 >= FOLDED and dtype.kind != "b" and not per_place and _even(code, len(inputs), per_row)
+    loops = "rows"
+    if b > 1 and dtype.kind != "b":  # bools have no arrays of their own in scratch
+        if r2 == 1:
+            loops = "columns"
+        elif 1 < r2 <= SHORT and r1 >= FOLDED and not per_place and _even(code, len(inputs), per_row):
+            loops = "lanes"
     types, out_types = tuple(str(s.dtype) for s in inputs), tuple(str(s.dtype) for s in outputs)
-    cut = a * b < FEW and r1 * r2 >= 2 * PIECE and not (column or lanes) and _one_pass(code, len(inputs), per_row)
+    cut = a * b < FEW and r1 * r2 >= 2 * PIECE and loops == "rows" and _one_pass(code, len(inputs), per_row)
     pieces = min(divide(r1 * r2, PIECE), r1 if r1 > 1 else r2) if cut else 1
 
     def kernel(loops: str) -> Kernel:
@@ -127,10 +131,10 @@ def program(
     streams = max(1, len(inputs) - len(per_row) - len(per_place))
     cached = CACHE // (max(r1, 1) * dtype.itemsize * streams) // 64 * 64
     tile = min(cached, TILE) if cached and stages_of(code) + len(outputs) > 2 else TILE
-    grain = max(WORK // max(r1 * r2, 1), tile if column else tile // r2 if lanes else 1)
+    grain = max(WORK // max(r1 * r2, 1), 1 if loops == "rows" else tile // r2)
     words += [a, r1, b, r2, tile, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
     spans: tuple[tuple[Ref, int], ...] = ()
-    if r1 == b == 1 and not column:  # a row of each input, one after the other
+    if r1 == b == 1:  # a row of each input, one after the other
         refs = [*(Ref("out", i) for i in range(len(outputs))), *(Ref("in", i) for i in range(len(inputs)))]
         places = [False] * len(outputs) + [name in per_place for name in names]
         spans = (
@@ -143,8 +147,7 @@ def program(
         workspace += 8 * a * b * pieces * stages_of(code)
         steps += [Step(kernel("pieces"), a * b * pieces, tuple(words), 1), Step(kernel("joined"), a * b, tuple(words))]
     else:
-        loops = "columns" if column else "lanes" if lanes else "rows"
-        arrays = 3 * stages_of(code) + len(per_row) if lanes else 2 * stages_of(code)
+        arrays = 3 * stages_of(code) + len(per_row) if loops == "lanes" else 2 * stages_of(code)
         steps.append(Step(kernel(loops), a * b, tuple(words), grain, 8 * TILE * arrays, spans))
     return Program(tuple(spec.nbytes for spec in outputs), len(inputs), tuple(steps), workspace)
 
