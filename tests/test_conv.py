@@ -141,7 +141,7 @@ def test_random_geometries(op, lanes, draw, modes, most, monkeypatch):
 @pytest.mark.parametrize("lanes", LANES)
 def test_random_windows_of_3_by_3(op, lanes, monkeypatch):
     random = np.random.default_rng(lanes)
-    for _ in range(40):
+    for _ in range(60):
         for module, name, few in SMALL:
             monkeypatch.setattr(module, name, int(random.choice((LIMITS[module, name], few))))
         monkeypatch.setattr(config, "num_threads", int(random.choice((1, 2, 5))))
