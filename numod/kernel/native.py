@@ -51,11 +51,11 @@ BUFFER_SIZE = 56
 # Words of the state block, in bytes from its start.
 BUFFER_TYPE, TYPE_ERROR, NONE = 0, 8, 16
 THREADS = 48  # how many threads may work, the launching one included
-BUSY, JOINED, NEXT, DONE = 64, 72, 128, 192  # shared words of the running parallel step
+BUSY, JOINED, DONE = 64, 72, 192  # shared words of the running parallel step
 CLOSED = 1 << 32  # added to JOINED when no piece is left
-JOB_KERNEL, JOB_N, JOB_GRAIN, JOB_ARGS, JOB_SCRATCH, JOB_STRIDE = 256, 264, 272, 280, 288, 296
-JOB_WORKERS = 304
-WORKERS = 384  # 64 bytes for each worker: generation, parked, lock
+JOB_KERNEL, JOB_GRAIN, JOB_ARGS, JOB_SCRATCH, JOB_STRIDE, JOB_SHARES = 256, 264, 272, 280, 288, 296
+SHARES = 344  # every 64 bytes, of each thread that works: where the next piece of its share begins, where the share ends
+WORKERS = 384  # 64 bytes for each worker: generation, parked, lock, and its share, as above
 MAX_WORKERS = 255
 STATE_BYTES = FREE_LISTS + 8 * CLASSES
 
@@ -150,12 +150,15 @@ def wait_done(state, workers):
 
 
 @inner
-def take_pieces(kernel, n, grain, args, scratch, counter):
-    """Run pieces of the range until none is left."""
-    begin = fetch_add(counter, grain)
-    while begin < n:
-        call_kernel(kernel, begin, min(n, begin + grain), args, scratch)
-        begin = fetch_add(counter, grain)
+def take_pieces(state, me, shares, kernel, grain, args, scratch):
+    """Run pieces of the range until none is left: those of thread ``me``, then what others have not begun."""
+    for turn in range(shares):
+        share = state + SHARES + 64 * ((me + turn) % shares)
+        end = load(share + 8)
+        while load_acquire(share) < end:
+            begin = fetch_add(share, grain)
+            if begin < end:
+                call_kernel(kernel, begin, min(end, begin + grain), args, scratch)
 
 
 @inner
@@ -163,23 +166,25 @@ def run_parallel(state, threads, kernel, n, grain, args, scratch, stride):
     """One step on several threads. False, with nothing done, when another Python thread is in a parallel step."""
     if exchange(state + BUSY, 1) != 0:
         return False
-    workers = min(threads, (n + grain - 1) // grain) - 1
+    pieces = (n + grain - 1) // grain
+    shares = min(threads, pieces)
     store(state + JOB_KERNEL, kernel)
-    store(state + JOB_N, n)
     store(state + JOB_GRAIN, grain)
     store(state + JOB_ARGS, args)
     store(state + JOB_SCRATCH, scratch)
     store(state + JOB_STRIDE, stride)
-    store(state + JOB_WORKERS, workers)
-    store(state + NEXT, 0)
+    store(state + JOB_SHARES, shares)
+    for index in range(shares):
+        store(state + SHARES + 64 * index, pieces * index // shares * grain)
+        store(state + SHARES + 64 * index + 8, min(n, pieces * (index + 1) // shares * grain))
     store(state + DONE, 0)
     store_release(state + JOINED, 0)
-    for index in range(workers):
+    for index in range(shares - 1):
         mine = state + WORKERS + 64 * index
         exchange(mine, load(mine) + 1)  # a full fence: the parked flag must be read after this
         if exchange(mine + 8, 0) == 1:
             lock_release(load(mine + 16))
-    take_pieces(kernel, n, grain, args, scratch, state + NEXT)
+    take_pieces(state, 0, shares, kernel, grain, args, scratch)
     wait_done(state, fetch_add(state + JOINED, CLOSED))
     store_release(state + BUSY, 0)
     return True
@@ -202,11 +207,10 @@ def worker(state, index):
         generation = load(mine)
         # A worker that comes late, when every piece is done, must not be waited for: the system may let it sleep for milliseconds.
         if fetch_add(state + JOINED, 1) < CLOSED:
-            if index < load(state + JOB_WORKERS):  # else it was woken for an earlier step, and there is no scratch memory for it here
-                scratch = load(state + JOB_SCRATCH) + (index + 1) * load(state + JOB_STRIDE)
-                take_pieces(
-                    load(state + JOB_KERNEL), load(state + JOB_N), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch, state + NEXT
-                )
+            me, shares = index + 1, load(state + JOB_SHARES)
+            if me < shares:  # else it was woken for an earlier step, and there is no scratch memory for it here
+                scratch = load(state + JOB_SCRATCH) + me * load(state + JOB_STRIDE)
+                take_pieces(state, me, shares, load(state + JOB_KERNEL), load(state + JOB_GRAIN), load(state + JOB_ARGS), scratch)
             fetch_add(state + DONE, 1)
 
 
