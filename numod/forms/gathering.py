@@ -81,6 +81,7 @@ def scatter(
     see: Callable,
     mode: str,
     onto_first: bool = False,
+    apart: int = 0,
     vjp: dict[str, Callable] | None = None,
     inputs: tuple[str, ...],
     attrs: dict[str, Any] | None = None,
@@ -92,7 +93,7 @@ def scatter(
     """Declare an op by where the value at one source index goes; see `numod.kernel.gather`.
 
     see: ``see(specs, attrs, out) -> (input shapes, source index space, integers)``; with ``onto_first``, shapes of all inputs but the first.
-    mode: "add" or "set".
+    mode: "add" or "set". apart: how many of the first axes of the space separate: what differs there goes to different places.
     takes_complex: whether the function serves complex numbers as well.
     name, doc: the function's own by default; functions that several ops share need them.
     """
@@ -105,7 +106,7 @@ def scatter(
                 from ..kernel import cuda_plan
 
                 return Plan(outs, cuda_plan.scatter(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first))
-            program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first)
+            program = gather_kernel.scatter_program(code, specs, outs[0], dtype, space, mode, integers, shapes, onto_first, apart)
             return Plan(outs, executor.compile(program))
 
         return add_row(

@@ -8,7 +8,7 @@ from ..dtype import boolean, int32
 from ..errors import DTypeError, check
 from ..forms import normalize_axis
 from ..op import apply
-from ..ops import index as indexed, join, view
+from ..ops import along, index as indexed, join, view
 from ..tensor import Tensor
 from .elemwise import not_equal
 from .tensor import expand_dims, reshape
@@ -30,7 +30,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
     >>> gather(Tensor([[1, 2], [3, 4]]), 1, Tensor([[1], [0]])).tolist()
     [[2], [3]]
     """
-    return apply(indexed.take_along, (inp, index), (_checked_axis("gather", inp, axis, index),))
+    return apply(along.take_along, (inp, index), (_checked_axis("gather", inp, axis, index),))
 
 
 def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
@@ -42,9 +42,7 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
     [[1, 9], [8, 4]]
     """
     check(source.shape == index.shape, "scatter: source and index must have one shape, got {} and {}", source.shape, index.shape)
-    axis = _checked_axis("scatter", inp, axis, index)
-    places = apply(indexed.index_along, (index,), (axis, inp.shape[axis]))
-    inp._bind(reshape(apply(indexed.put, (reshape(inp, (inp.size,)), source, places), (0,)), inp.shape))
+    inp._bind(apply(along.put_along, (inp, source, index), (_checked_axis("scatter", inp, axis, index),)))
     return inp
 
 

@@ -10,19 +10,21 @@ A scatter function gets a source index and returns ``(flat output index, value)`
 output that starts as zeros or as a copy of its first input. ``checked(index, size)`` reports an index that is out of range as an IndexError
 in place of reading there; the output is then discarded.
 
-Argument words: output address, input addresses, extents of the index space, extents of each input, the integers.
+Argument words: output address, input addresses, extents of the index space, extents of each input, the integers; for a scatter function how many
+of the index space's items an item of the range stands for.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..spec import Spec
 from . import elementwise, half, layout, source
-from .program import Kernel, Program, Ref, Step, Word
+from .program import Kernel, Program, Ref, Step, Word, divide
 
 GRAIN = 2048
 
@@ -59,11 +61,16 @@ def scatter_program(
     integers: Sequence[int] = (),
     shapes: Sequence[tuple[int, ...]] | None = None,
     onto_first: bool = False,
+    apart: int = 0,
 ) -> Program:
-    """The launch of a scatter function over ``space``; with ``onto_first`` the output starts as the first input, which the function does not get."""
-    size = 1
-    for extent in space:
-        size *= extent
+    """The launch of a scatter function over ``space``; with ``onto_first`` the output starts as the first input, which the function does not get.
+
+    apart: how many of the first axes of the space separate: what differs there goes to different places, and threads may share it.
+    """
+    n, together, grain = math.prod(space), 1, 0
+    if math.prod(space[:apart]) > 1:
+        n, together = math.prod(space[:apart]), math.prod(space[apart:])
+        grain = divide(elementwise.CHEAP_GRAIN if apart == len(space) else elementwise.COSTLY_GRAIN, max(1, together))
     if onto_first:
         start = layout.copy_step(inputs[0], 0, Ref("out"))
     else:
@@ -72,8 +79,8 @@ def scatter_program(
     steps, places, workspace = layout.contiguous(inputs[first:], first)
     shapes = [spec.shape for spec in inputs[first:]] if shapes is None else list(shapes)
     kernel = _kernel("scatter-" + mode, code, inputs[first:], output, dtype, shapes, space, len(integers))
-    words: list[Word] = [Ref("out"), *places, *space, *(extent for shape in shapes for extent in shape), *integers]
-    steps = [start, *steps, Step(kernel, size, tuple(words))]
+    words: list[Word] = [Ref("out"), *places, *space, *(extent for shape in shapes for extent in shape), *integers, together]
+    steps = [start, *steps, Step(kernel, n, tuple(words), grain)]
     return Program((output.nbytes,), len(inputs), tuple(steps), workspace)
 
 
@@ -157,6 +164,8 @@ def build(
     last = max(rank - 1 - unit[0], 0)
     values = [*(f"i{axis}" for axis in range(last)), *["innermost", "0"][: min(rank, 1 + unit[0])], *(f"x{i}" for i in range(count))]
     values += [*(f"words[{at + i}]" for i in range(integers)), *(f"data{i}" for i in range(count)), "words[0]"]
+    if form != "gather":
+        lines += [f"    begin, end = begin * words[{at + integers}], end * words[{at + integers}]"]
     lines += ["    i = begin", "    while i < end:"]
     if rank:
         lines += ["        if i == begin:", "            rest = i"]

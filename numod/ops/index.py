@@ -1,13 +1,11 @@
 """Reading and writing by index tensors.
 
 The normal form: one integer tensor indexes one axis of a tensor seen as (A, n, B). `take` reads so, `put` writes, and `add_at` is the transpose
-of both. Several index tensors are first made one (`join_index`), and an index for each element becomes one into the flat tensor
-(`index_along`). Negative indices count from the end.
+of both. Several index tensors are first made one (`join_index`). With an index for each element, see `along`.
+Negative indices count from the end.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -19,7 +17,7 @@ from ..op import KernelIndexError
 from ..spec import Spec
 from ..tensor import Tensor
 from .compare import equal, keep
-from .join import around, resized
+from .join import around
 from .view import broadcast_to, reshape
 
 
@@ -33,16 +31,18 @@ def index_dtype(size: int) -> np.dtype:
     return int32 if size <= 2**31 - 1 else int64
 
 
-def _check_indices(name: str, indices: Spec) -> None:
+def check_indices(name: str, indices: Spec) -> None:
+    """Raise DTypeError unless ``indices`` are integers."""
     if not is_integer(indices.dtype):
         raise DTypeError(f"{name}: indices must be integers, got {indices.dtype}")
 
 
-def _check_axis(name: str, shape: tuple[int, ...], axis: int) -> None:
+def check_axis(name: str, shape: tuple[int, ...], axis: int) -> None:
+    """Raise ShapeError unless ``shape`` has the axis."""
     check(0 <= axis < len(shape), "{}: axis {} is out of range for shape {}", name, axis, shape)
 
 
-def _out_of_range(*inputs, **attrs):
+def out_of_range(*inputs, **attrs):
     """A declared error: index 3 in an axis of size 2."""
     return (KernelIndexError, lambda Tensor, op: op(*[Tensor(x) for x in inputs], **attrs))
 
@@ -51,8 +51,8 @@ def _out_of_range(*inputs, **attrs):
 
 
 def _take_infer(x: Spec, indices: Spec, *, axis: int) -> Spec:
-    _check_indices("take", indices)
-    _check_axis("take", x.shape, axis)
+    check_indices("take", indices)
+    check_axis("take", x.shape, axis)
     return x.like((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
@@ -86,8 +86,8 @@ def _take_sample(draw):
     ref=lambda x, indices, axis: np.take(x, indices, axis),
     sample=_take_sample,
     errors=(
-        _out_of_range([1.0, 2.0], [3], axis=0),
-        _out_of_range([1.0, 2.0], [-3], axis=0),
+        out_of_range([1.0, 2.0], [3], axis=0),
+        out_of_range([1.0, 2.0], [-3], axis=0),
         (DTypeError, lambda Tensor, op: op(Tensor([1.0]), Tensor([0.0]), axis=0)),
     ),
 )
@@ -101,7 +101,7 @@ def take(a, k, b, x, indices):
 
 
 def _add_infer(x: Spec, indices: Spec, *, axis: int, size: int) -> Spec:
-    _check_indices("add_at", indices)
+    check_indices("add_at", indices)
     if x.dtype == boolean:
         raise DTypeError("add_at: takes numbers, got bool")
     fits = x.shape[axis : axis + indices.ndim] == indices.shape
@@ -135,10 +135,11 @@ def _add_sample(draw):
     infer=_add_infer,
     see=_add_see,
     mode="add",
+    apart=1,
     vjp={"x": lambda g, indices, axis: take(g, indices, axis=axis)},
     ref=_add_ref,
     sample=_add_sample,
-    errors=(_out_of_range([1.0], [3], axis=0, size=2),),
+    errors=(out_of_range([1.0], [3], axis=0, size=2),),
 )
 def add_at(a, k, b, x, indices, size):
     """Zeros with the elements of ``x`` added at ``indices`` of an axis with ``size`` places: the transpose of `take`."""
@@ -194,10 +195,11 @@ def _written(g, x_spec, v_spec, indices, axis):
     see=_put_see,
     mode="set",
     onto_first=True,
+    apart=1,
     vjp={"x": _overwrite, "v": _written},
     ref=_put_ref,
     sample=_put_sample,
-    errors=(_out_of_range([1.0, 2.0], [5.0], [3], axis=0),),
+    errors=(out_of_range([1.0, 2.0], [5.0], [3], axis=0),),
 )
 def put(a, k, b, v, indices, size):
     """``x`` with ``v`` written at ``indices`` along an axis; of several values for one place the last stays."""
@@ -209,8 +211,8 @@ def put(a, k, b, v, indices, size):
 
 
 def _join_infer(x: Spec, y: Spec, *, rows: int, columns: int) -> Spec:
-    _check_indices("join_index", x)
-    _check_indices("join_index", y)
+    check_indices("join_index", x)
+    check_indices("join_index", y)
     check(x.shape == y.shape, "join_index: shapes must be equal, got {} and {}", x.shape, y.shape)
     return x.like(dtype=index_dtype(rows * columns))
 
@@ -227,7 +229,7 @@ def _join_sample(draw):
     see=lambda specs, attrs, out: ([(out.size,)] * 2, (out.size,), [attrs["rows"], attrs["columns"]]),
     ref=lambda x, y, rows, columns: x % rows * columns + y % columns,
     sample=_join_sample,
-    errors=(_out_of_range([0], [3], rows=4, columns=2),),
+    errors=(out_of_range([0], [3], rows=4, columns=2),),
 )
 def join_index(k, x, y, rows, columns):
     """The index into two axes seen as one, from one index for each."""
@@ -236,82 +238,8 @@ def join_index(k, x, y, rows, columns):
     return i * columns + j
 
 
-def _along_infer(indices: Spec, *, axis: int, size: int) -> Spec:
-    _check_indices("index_along", indices)
-    _check_axis("index_along", indices.shape, axis)
-    return indices.like(dtype=index_dtype(math.prod(resized(indices.shape, axis, size))))
-
-
-def _along_ref(indices, axis, size):
-    grid = np.indices(indices.shape)
-    grid[axis] = indices % max(size, 1)
-    return np.ravel_multi_index(tuple(grid), [max(n, 1) for n in resized(indices.shape, axis, size)])
-
-
-def _along_sample(draw):
-    shape = draw.shape(min_rank=1)
-    axis, size = draw.integer(0, len(shape) - 1), draw.integer(1, 5)
-    return (draw.indices(shape, size) - (size if draw.boolean() else 0),), {"axis": axis, "size": size}
-
-
-@gather(
-    inputs=("indices",),
-    attrs={"axis": 0, "size": 0},
-    infer=_along_infer,
-    see=lambda specs, attrs, out: ([around(out.shape, attrs["axis"])], around(out.shape, attrs["axis"]), [attrs["size"]]),
-    ref=_along_ref,
-    sample=_along_sample,
-    errors=(_out_of_range([3], axis=0, size=2),),
-)
-def index_along(a, k, b, indices, size):
-    """For a tensor with ``size`` places along an axis, the flat index of what ``indices`` selects there at each place of the other axes."""
-    i = checked(wrap(indices[a, k, b], size), size)
-    return (a * size + i) * indices.shape[2] + b
-
-
-def _take_along_infer(x: Spec, indices: Spec, *, axis: int) -> Spec:
-    _check_indices("take_along", indices)
-    _check_axis("take_along", x.shape, axis)
-    wanted = resized(x.shape, axis, indices.shape[axis] if indices.ndim == x.ndim else 0)
-    check(indices.shape == wanted, "take_along: index must have shape {} but for axis {}, got {}", x.shape, axis, indices.shape)
-    return x.like(indices.shape)
-
-
-def _take_along_sample(draw):
-    shape = draw.shape(min_rank=1)
-    axis = draw.integer(0, len(shape) - 1)
-    size = max(shape[axis], 1)
-    shape = resized(shape, axis, size)
-    return (draw.array(shape), draw.indices(resized(shape, axis, draw.integer(0, 4)), size) - (size if draw.boolean() else 0)), {
-        "axis": axis
-    }
-
-
-def _take_along_gradient(g, indices, x_spec, axis):
-    places = index_along(indices, axis=axis, size=x_spec.shape[axis])
-    flat = add_at(reshape(g, shape=(g.size,)), reshape(places, shape=(g.size,)), axis=0, size=math.prod(x_spec.shape))
-    return reshape(flat, shape=x_spec.shape)
-
-
-@gather(
-    takes_complex=True,
-    inputs=("x", "indices"),
-    attrs={"axis": 0},
-    infer=_take_along_infer,
-    see=lambda specs, attrs, out: ([around(spec.shape, attrs["axis"]) for spec in specs], around(out.shape, attrs["axis"]), ()),
-    vjp={"x": _take_along_gradient},
-    ref=lambda x, indices, axis: np.take_along_axis(x, indices, axis),
-    sample=_take_along_sample,
-    errors=(_out_of_range([1.0, 2.0], [3], axis=0),),
-)
-def take_along(a, k, b, x, indices):
-    """The element of ``x`` that ``indices`` selects along an axis, at each place of the other axes."""
-    i = checked(wrap(indices[a, k, b], x.shape[1]), x.shape[1])
-    return x[a, i, b]
-
-
 def _one_hot_infer(indices: Spec, *, classes: int) -> Spec:
-    _check_indices("one_hot", indices)
+    check_indices("one_hot", indices)
     check(classes >= 1, "one_hot: takes at least one class, got {}", classes)
     return indices.like((*indices.shape, classes), int32)
 
@@ -328,7 +256,7 @@ def _one_hot_sample(draw):
     see=lambda specs, attrs, out: ([(specs[0].size,)], (specs[0].size, attrs["classes"]), [attrs["classes"]]),
     ref=lambda indices, classes: np.eye(classes, dtype=np.int32)[indices],
     sample=_one_hot_sample,
-    errors=(_out_of_range([3], classes=3), _out_of_range([-1], classes=3)),
+    errors=(out_of_range([3], classes=3), out_of_range([-1], classes=3)),
 )
 def one_hot(k, c, indices, classes):
     """A row of zeros with a 1 at the index, for each index."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from ..constants import scalar
 from ..dtype import promote
 from ..errors import ShapeError, check
 from ..forms import casts, composite, run_elementwise, run_gather, scatter
-from ..kernel import elementwise, gather, layout
+from ..kernel import gather, layout
 from ..kernel.program import Program, Ref, Step
 from ..op import Op, Plan, apply, register
 from ..spec import Spec
@@ -137,8 +136,8 @@ def _concat_runs(specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> 
     start = 0
     for i, spec in enumerate(specs):
         shapes, space, integers = _placed(spec.shape, axis, out.shape[axis], start, 1)
-        *_, step = gather.scatter_program(place, [spec.like()], out, out.dtype, space, "set", integers, shapes).steps
-        steps.append(replace(layout.relocate(step, Ref("out"), i), grain=elementwise.CHEAP_GRAIN))
+        *_, step = gather.scatter_program(place, [spec.like()], out, out.dtype, space, "set", integers, shapes, apart=len(space)).steps
+        steps.append(layout.relocate(step, Ref("out"), i))
         start += spec.shape[axis]
     return Program((out.nbytes,), len(specs), tuple(steps))
 
@@ -200,6 +199,7 @@ unslice_axis = scatter(
     infer=_unslice_infer,
     see=lambda specs, attrs, out: _placed(specs[0].shape, **attrs),
     mode="set",
+    apart=3,
     vjp={"x": lambda g, x_spec, axis, start, step: along(g, axis, start, x_spec.shape[axis], step)},
     ref=_unslice_ref,
     sample=_unslice_sample,
@@ -259,6 +259,7 @@ set_axis = scatter(
     see=lambda specs, attrs, out: _placed(specs[1].shape, size=out.shape[attrs["axis"]], **attrs),
     mode="set",
     onto_first=True,
+    apart=3,
     vjp={
         "x": lambda g, v_spec, axis, start, step: set_axis(
             g, broadcast_to(scalar(0.0, g), shape=v_spec.shape), axis=axis, start=start, step=step

@@ -48,6 +48,7 @@ def _sample(draw):
     infer=_infer,
     see=_see,
     mode="add",
+    apart=1,
     ref=_ref,
     sample=_sample,
     errors=(
