@@ -22,7 +22,7 @@ def rowwise(
     per: str | tuple[str, ...],
     vjp: dict[str, Callable] | None = None,
     takes: str = "number",
-    gives: str = "same",
+    gives: str | tuple[str, ...] = "same",
     rows: tuple[str, ...] = (),
     places: tuple[str, ...] = (),
     numbers: dict[str, float] | None = None,
@@ -42,7 +42,8 @@ def rowwise(
     rows: inputs with one value for each row, of the shape without the reduced axes.
     places: inputs with one value for each place in a row, the same for all rows, of the shape of the reduced axes alone.
     numbers: attributes that the function takes after the inputs, with their defaults.
-    gives: the dtype of the result: "same" as the first input's, or a dtype name.
+    gives: the dtype of the result: "same" as the first input's, the one that is "computed" in (see `dtype.computed_in`), or a dtype name;
+           a tuple if the results differ.
     empty: whether a row may be empty.
     bool_as: the dtype that bool inputs are converted to.
     """
@@ -50,6 +51,7 @@ def rowwise(
     def declare(code: Callable) -> Op:
         label = name or code.__name__
         results = (per,) if isinstance(per, str) else per
+        kinds = (gives,) * len(results) if isinstance(gives, str) else gives
         scalars = numbers or {}
         names = tuple(name for name in inspect.signature(code).parameters if name not in scalars)
 
@@ -68,9 +70,9 @@ def rowwise(
             check(empty or all(first.shape[i] for i in axis), "{}: cannot reduce an axis of size 0, got shape {}", label, first.shape)
             known = "element" not in results or rowwise_kernel.layout(first.shape, axis) is not None
             check(known, "{}: axes {} of shape {} must be neighbours, or all but neighbours", label, axis, first.shape)
-            result = dtype if gives == "same" else np.dtype(gives)
+            given = [{"same": dtype, "computed": computed_in(dtype)}.get(kind) or np.dtype(kind) for kind in kinds]
             kept = tuple(1 if i in axis else extent for i, extent in enumerate(first.shape)) if keepdims else short
-            return tuple(first.like(first.shape if each == "element" else kept, result) for each in results)
+            return tuple(first.like(first.shape if each == "element" else kept, dtype) for each, dtype in zip(results, given, strict=True))
 
         def plan(op: Op, specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> Plan:
             dtype = next(spec.dtype for each, spec in zip(names, specs, strict=True) if each not in rows)

@@ -81,7 +81,7 @@ def cross_entropy(pred: Tensor, label: Tensor, axis: int = 1, with_logits: bool 
     if is_float(label.dtype):
         label = apply(view.astype, (label,), (int32,))
     if with_logits:
-        return apply(ops.cross_entropy, (pred, label), ((axis,), False, float(label_smooth)))
+        return apply(ops.cross_entropy, (pred, label), ((axis,), float(label_smooth)))[0]
     chosen = indexing_one_hot(pred, label, axis)
     if not label_smooth:
         return -log(chosen)

@@ -97,7 +97,7 @@ def _deviation(x, axis):
     return transpose(centered(transpose(x, axes=order), axis=last), axes=tuple(int(i) for i in np.argsort(order)))
 
 
-def _share(g, x, out, x_spec, axis):
+def share(g, x, out, x_spec, axis):
     """The gradient of a maximum or minimum: shared evenly among the tied elements."""
     hit = astype(equal(x, spread(out, x_spec, axis)), dtype=x_spec.dtype)
     return mul(hit, spread(div(g, reshape(sum(hit, axis=axis), shape=g.shape)), x_spec, axis))
@@ -115,13 +115,13 @@ def norm(x):
     return math.sqrt(fold(add, x * x))
 
 
-@rowwise(ref=_ref(np.max), per="row", takes="any", empty=False, vjp={"x": _share})
+@rowwise(ref=_ref(np.max), per="row", takes="any", empty=False, vjp={"x": share})
 def max(x):
     """The largest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
     return fold(max, x)
 
 
-@rowwise(ref=_ref(np.min), per="row", takes="any", empty=False, vjp={"x": _share})
+@rowwise(ref=_ref(np.min), per="row", takes="any", empty=False, vjp={"x": share})
 def min(x):
     """The smallest value over ``axis``; NaN if there is one. Tied elements share the gradient."""
     return fold(min, x)
