@@ -11,11 +11,11 @@ from .joined import room
 from .program import Program, Ref, aligned, moved
 
 
-def program(first: Program, loop: Program, places: Sequence[int], keep: bool) -> Program | None:
+def program(first: Program, loop: Program, places: Sequence[int], keep: bool, over: int | None = None) -> Program | None:
     """``first`` and then ``loop``, as one program; None if it cannot be.
 
     The inputs are those of ``first``, then those of ``loop`` but for its inputs ``places``, which are the (one) output of ``first``; the outputs are that
-    output if it is to be kept, then those of ``loop``.
+    output if it is to be kept, then those of ``loop``. over: which of these is written over what ``first`` gave, and so has its place from the beginning.
     """
     writers = [step for step in first.steps if Ref("out") in [word._replace(offset=0) for word in step.words if isinstance(word, Ref)]]
     *copies, last = loop.steps
@@ -27,7 +27,9 @@ def program(first: Program, loop: Program, places: Sequence[int], keep: bool) ->
     ):
         return None
     result, workspace = Ref("out"), first.workspace
-    if not keep:
+    if over is not None:
+        result = Ref("out", over)
+    elif not keep:
         result = Ref("tmp", 0, aligned(first.workspace))
         workspace = result.offset + room(first.outs[0])
 

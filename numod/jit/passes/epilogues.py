@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...kernel import epilogue
+from ...kernel import elementwise, epilogue
 from ...kernel.program import Program
+from ...spec import Spec
 from ..graph import Call, Graph
 from . import fusion
 from .order import Order, in_order
@@ -47,7 +48,12 @@ def _closed(maker: Call, loop: Call, graph: Graph) -> Call | None:
     if not all(loop.inputs[i].whole for i in places):
         return None
     keep = made in {o.value for call in graph.calls if call is not loop for o in call.inputs} | {o.value for o in graph.results}
-    joined = epilogue.program(program, loop.program, places, keep)  # type: ignore[arg-type]
+    after: Program = loop.program  # type: ignore[assignment]
+    over = None if keep or len(places) > 1 else _same(maker.specs[0], loop.specs)
+    if over is not None:  # one place for both: the caches have to hold half as much
+        chain = after.chain._replace(over=((over, places[0]),))  # type: ignore[union-attr]
+        after = elementwise.chain_program(chain, [operand.spec for operand in loop.inputs], loop.specs)
+    joined = epilogue.program(program, after, places, keep, over)
     if joined is None:
         return None
     inputs = (*maker.inputs, *(operand for operand in loop.inputs if operand.value is not made))
@@ -55,3 +61,8 @@ def _closed(maker: Call, loop: Call, graph: Graph) -> Call | None:
     whole = Call(f"{maker.name} > {loop.name}", None, (), inputs, specs, joined, None, loop.where)
     whole.outputs = (made, *loop.outputs) if keep else loop.outputs
     return whole
+
+
+def _same(made: Spec, results: tuple[Spec, ...]) -> int | None:
+    """Which of a loop's results takes as much memory as what it reads; elements change places with elements only of their own size."""
+    return next((i for i, spec in enumerate(results) if (spec.dtype, spec.size) == (made.dtype, made.size)), None)
