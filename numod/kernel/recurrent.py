@@ -10,12 +10,13 @@ of the two gradients, and whether it is the first step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from ..spec import Spec
-from . import gemm, source
+from . import gemm, layout, source
+from .joined import room
 from .program import Kernel, Program, Ref, Step, Word, moved
 
 WORK = 2048  # hidden values worth handing to another thread
@@ -38,15 +39,21 @@ def lstm(sums: Spec, weight: Spec, outs: tuple[Spec, ...], reverse: bool) -> Pro
     product = gemm.matmul(gates.like((count, size)), weight, gates, transpose_b=True)
     if product is None:
         return None
-    h, c = Ref("in", 2), Ref("in", 3)
+    h, c, by = Ref("in", 2), Ref("in", 3), Ref("in", 1)
     made: list[Step] = []
+    turned = product.steps[0].scratch > 0
+    if turned:  # a product would turn the weight round at each step; once will do
+        view = Spec.of(weight.shape[::-1], weight.dtype, weight.device, weight.strides[::-1])
+        by, product = Ref("tmp"), gemm.matmul(gates.like((count, size)), view.like(), gates)
+        made.append(layout.copy_step(view, 1, by))
     for at in _order(steps, reverse):
         new_h, new_c = (Ref("out", i, at * count * size * sums.dtype.itemsize) for i in (0, 1))
         mine = at * gates.nbytes
-        made += _multiply(product, bool(made), h, Ref("in", 1), Ref("out", 2, mine))
+        made.append(_multiply(product, h, by, Ref("out", 2, mine)))
         made.append(_cells("forward", sums.dtype, count, size, (Ref("in", 0, mine), Ref("out", 2, mine), c, new_c, new_h)))
         h, c = new_h, new_c
-    return Program(tuple(out.nbytes for out in outs), 4, tuple(made), product.workspace, (1,) if 1 in product.strided else ())
+    strided = (1,) if turned or 1 in product.strided else ()
+    return Program(tuple(out.nbytes for out in outs), 4, tuple(made), room(weight.nbytes) if turned else 0, strided)
 
 
 def lstm_gradient(dh: Spec, dc: Spec, weight: Spec, outs: tuple[Spec, ...], reverse: bool) -> Program | None:
@@ -65,24 +72,25 @@ def lstm_gradient(dh: Spec, dc: Spec, weight: Spec, outs: tuple[Spec, ...], reve
         addresses = (*inputs, Ref("in", 2, mine), Ref("in", 3, at * state), before, Ref("out", 1), Ref("out", 2), Ref("out", 0, mine))
         more = (*(spec.strides[1] for spec in given), int(number == 0))
         made.append(_cells("back", weight.dtype, count, size, addresses, more))
-        made += _multiply(product, number > 0, Ref("out", 0, mine), Ref("in", 4), Ref("out", 1))
+        made.append(_multiply(product, Ref("out", 0, mine), Ref("in", 4), Ref("out", 1)))
     strided = (*(i for i, spec in enumerate((dh, dc)) if given[i] is spec), *((4,) if 1 in product.strided else ()))
-    return Program(tuple(out.nbytes for out in outs), 6, tuple(made), product.workspace, strided)
+    return Program(tuple(out.nbytes for out in outs), 6, tuple(made), strided=strided)
 
 
 def _order(steps: int, reverse: bool) -> range:
     return range(steps - 1, -1, -1) if reverse else range(steps)
 
 
-def _multiply(product: Program, again: bool, x: Ref, weight: Ref, out: Ref) -> Iterator[Step]:
-    """The steps of a product with the weight; if it repacks that, it does so the first time only."""
-    where = {("in", 0): x, ("in", 1): weight, ("out", 0): out, ("tmp", 0): Ref("tmp")}
+def _multiply(product: Program, x: Ref, weight: Ref, out: Ref) -> Step:
+    """The step of a product with the weight."""
+    (step,) = product.steps
+    where = {"in": (x, weight), "out": (out,)}
 
     def place(ref: Ref) -> Ref:
-        at = where[ref.space, ref.index]
+        at = where[ref.space][ref.index]
         return at._replace(offset=at.offset + ref.offset)
 
-    return (moved(step, place) for step in product.steps[1 if again and product.workspace else 0 :])
+    return moved(step, place)
 
 
 def _cells(way: str, dtype: np.dtype, rows: int, size: int, addresses: tuple[Ref, ...], more: tuple[int, ...] = ()) -> Step:
