@@ -136,3 +136,24 @@ def test_operands_are_read_where_they_are(x, y, strided, pack_work, monkeypatch)
     assert program.strided == strided
     made = executor.compile(layout.on_contiguous((x._spec, y._spec), program))(x._buffer, y._buffer)
     np.testing.assert_allclose(memory.to_numpy(made, out), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "flags"),
+    [
+        (lambda x: x(20, 70), lambda y: y(20, 7), (True, False)),
+        (lambda x: x(20, 70).transpose(1, 0), lambda y: y(20, 48), (False, False)),
+        (lambda x: x(3, 2, 9, 65), lambda y: y(2, 9, 5), (True, False)),
+        (lambda x: x(9, 3, 130).transpose(1, 0, 2), lambda y: y(9, 3, 8).transpose(1, 2, 0), (True, True)),
+    ],
+)
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_tall_results_are_those_of_the_transposes_turned_round(x, y, flags, real):
+    random = np.random.default_rng(0)
+    x, y = (view(lambda *shape: Tensor(random.standard_normal(shape), dtype=real)) for view in (x, y))
+    wanted = np.matmul(*(np.swapaxes(each.numpy(), -1, -2) if flag else each.numpy() for each, flag in zip((x, y), flags, strict=True)))
+    out = Spec.of(wanted.shape, x.dtype, x.device)
+    program = gemm.matmul(x._spec, y._spec, out, *flags)
+    assert [step.kernel.key[0] for step in program.steps] == ["gemm", "transpose"]
+    made = executor.compile(layout.on_contiguous((x._spec, y._spec), program))(x._buffer, y._buffer)
+    np.testing.assert_allclose(memory.to_numpy(made, out), wanted, rtol=1e-5, atol=1e-5)

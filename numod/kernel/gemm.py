@@ -14,9 +14,10 @@ from math import inf
 from typing import NamedTuple
 
 from ..spec import Spec
-from . import axes
+from . import axes, copying
 from .host import idle, lanes_of, most_pieces, registers
-from .program import Kernel, Program, Ref, Step, Word, divide
+from .joined import room
+from .program import Kernel, Program, Ref, Step, Word, divide, moved
 
 ROWS = 6  # of a register tile
 FOLLOWED = 8  # tiles of rows of C that are complete before the loop that follows goes over them
@@ -27,6 +28,7 @@ AGAIN = 0.3  # cycles to read a value again for another block, and copy it
 MOVE = 2  # multiplications take as long as moving a value to or from memory
 TRANSPOSE = 2  # times what copying a value costs: transposing it
 FEW = 48  # rows for which B is not kept in the second-level cache
+NARROW = 48  # columns of a tall result that are summed as rows of its transpose, if that needs no other copies
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # copies pay from about 160^3 ...
@@ -83,11 +85,28 @@ def matmul(x: Spec, y: Spec, out: Spec, transpose_a: bool = False, transpose_b: 
     if len(_batches(read, batch)[0]) > 2:
         read = [x.like(), y.like()]
     axes, strides = _batches(read, batch)
+    (m, n), k = out.shape[-2:], x.shape[-2 if transpose_a else -1]
     missing = 2 - len(axes)
     a, b = (Matrices(*_steps(spec, flag), (0,) * missing + each) for spec, (_, flag), each in zip(read, operands, strides, strict=True))
-    (m, n), k = out.shape[-2:], x.shape[-2 if transpose_a else -1]
+    if a.row == b.column == 1 != a.column and 1 < n <= NARROW < m and not bias:
+        turned = _turned(x, y, out, transpose_a, transpose_b)
+        if turned is not None:
+            return turned
     made = program(m, n, k, a, b, batch=(1,) * missing + axes, bias=bias, real=str(out.dtype))
     return made and replace(made, strided=tuple(i for i, (spec, _) in enumerate(operands) if read[i] is spec))
+
+
+def _turned(x: Spec, y: Spec, out: Spec, transpose_a: bool, transpose_b: bool) -> Program | None:
+    """The product of the transposes, turned round: for a tall result, whose few columns would not fill vectors, and a transposed x, whose rows do."""
+    *batch, m, n = out.shape
+    turned = out.like((*batch, n, m))
+    copy = copying.step(Spec.of(out.shape, out.dtype, out.device, (*turned.strides[:-2], 1, m)), Ref("tmp"), Ref("out"))
+    made = matmul(y, x, turned, not transpose_b, not transpose_a)
+    if copy is None or made is None:
+        return None
+    where = {("in", 0): Ref("in", 1), ("in", 1): Ref("in", 0), ("out", 0): Ref("tmp")}
+    steps = [moved(replace(step, open=0), lambda ref: where[ref.space, ref.index]) for step in made.steps]
+    return Program(made.outs, 2, (*steps, copy), room(out.nbytes), tuple(1 - i for i in made.strided))
 
 
 def _steps(spec: Spec, transposed: bool) -> tuple[int, int]:
@@ -135,11 +154,11 @@ def program(
     row_block, column_block = _blocks(count, m, n, k, lanes, panel, again_a, again_b)
     deepest = SHALLOW if not copies_b and b.row * size >= LONG_ROW else DEPTH
     depth = divide(k, divide(k, deepest))
-    few = not copies_b and a.column == 1 and m <= FEW  # then each panel of B passes through the first-level cache once
+    few = not copies_b and m <= FEW  # then each panel of B passes through the first-level cache once
     most = panel if few else max(1, DEPTH * GROUP // (depth * panel)) * panel
     group = divide(divide(column_block, divide(column_block, most)), panel) * panel
     own_b = depth * group * size if copies_b else 0
-    own_a = (depth * ROWS + 8) * size if large and column_block > panel and a.column != 1 else 0
+    own_a = (depth * ROWS + 8) * size if large and m > FEW and column_block > panel and a.column != 1 else 0
     words: tuple[Word, ...] = (
         *(a_ref, b_ref, Ref("out"), Ref("in", 2) if bias else bytes(panel * size), int(bias)),
         *(m, n, k, batch[1]),
