@@ -28,7 +28,7 @@ AGAIN = 0.3  # cycles to read a value again for another block, and copy it
 MOVE = 2  # multiplications take as long as moving a value to or from memory
 TRANSPOSE = 2  # times what copying a value costs: transposing it
 FEW = 48  # rows for which B is not kept in the second-level cache
-NARROW = 48  # columns of a tall result that are summed as rows of its transpose, if that needs no other copies
+NARROW = 48  # columns of a tall large result that are summed as rows of its transpose, if that needs no other copies; of a small one, a vector
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # copies pay from about 160^3 ...
@@ -88,7 +88,8 @@ def matmul(x: Spec, y: Spec, out: Spec, transpose_a: bool = False, transpose_b: 
     (m, n), k = out.shape[-2:], x.shape[-2 if transpose_a else -1]
     missing = 2 - len(axes)
     a, b = (Matrices(*_steps(spec, flag), (0,) * missing + each) for spec, (_, flag), each in zip(read, operands, strides, strict=True))
-    if a.row == b.column == 1 != a.column and 1 < n <= NARROW < m and not bias:
+    narrow = NARROW if m * n * k >= PACK_WORK else lanes_of(out.dtype.itemsize)
+    if a.row == b.column == 1 != a.column and 1 < n <= narrow < m and not bias:
         turned = _turned(x, y, out, transpose_a, transpose_b)
         if turned is not None:
             return turned

@@ -33,6 +33,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .. import config
 from ..spec import Spec
 from . import half, inline, layout as layouts, source
 from .formula import Folds, RowProgram, stages_of
@@ -44,6 +45,7 @@ CACHE = 1 << 19
 SHORT = 8  # runs of memory of a row, of so many elements at most, are walked together with those of its neighbours ...
 FOLDED = 4  # ... where a row has so many of them
 WORK = 16384  # elements worth handing to another thread
+APART, LINE = 64, 16  # elements that a tile has at least when threads share the tiles, and that lie in one cache line
 FEW, PIECE = 16, 65536  # fewer rows than this are cut into pieces of some so many elements
 
 
@@ -131,7 +133,8 @@ def program(
     streams = max(1, len(inputs) - len(per_row) - len(per_place))
     cached = CACHE // (max(r1, 1) * dtype.itemsize * streams) // 64 * 64
     tile = min(cached, TILE) if cached and stages_of(code) + len(outputs) > 2 else TILE
-    grain = max(WORK // max(r1 * r2, 1), 1 if loops == "rows" else tile // r2)
+    least = 1 if loops == "rows" else min(tile, divide(max(APART, divide(a * b * r2, config.num_threads)), LINE) * LINE) // r2
+    grain = max(WORK // max(r1 * r2, 1), least)
     words += [a, r1, b, r2, tile, *(struct.unpack("q", struct.pack("d", number))[0] for number in numbers)]
     spans: tuple[tuple[Ref, int], ...] = ()
     if r1 == b == 1:  # a row of each input, one after the other
