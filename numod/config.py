@@ -19,13 +19,14 @@ def _positive(name: str) -> int | None:
     return int(text)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-num_threads: int = _positive("NUMOD_NUM_THREADS") or _cores()
+num_threads: int = _positive("NUMOD_NUM_THREADS") or cores()
 vector_width: int | None = _positive("NUMOD_VECTOR_WIDTH")
 winograd: bool = os.environ.get("NUMOD_WINOGRAD", "1") not in ("", "0")
 interpret: bool = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")

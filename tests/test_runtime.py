@@ -229,7 +229,7 @@ def test_the_step_with_the_first_error_is_named_and_is_the_last_that_runs():
 def test_offsets_are_those_of_the_native_code():
     native = pytest.importorskip("numod.kernel.native")
     blocks = pytest.importorskip("numod.kernel.blocks")
-    for name in "BUFFER_TYPE TYPE_ERROR NONE THREADS BUSY WORKERS MAX_WORKERS STATE_BYTES".split():
+    for name in "BUFFER_TYPE TYPE_ERROR NONE THREADS PAUSES BUSY WORKERS MAX_WORKERS STATE_BYTES".split():
         assert getattr(runtime, name) == getattr(native, name), name
     for name in "LIVE CACHED PEAK".split():
         assert getattr(runtime, name) == getattr(blocks, name), name

@@ -50,7 +50,7 @@ BUFFER_SIZE = 56
 
 # Words of the state block, in bytes from its start.
 BUFFER_TYPE, TYPE_ERROR, NONE = 0, 8, 16
-THREADS = 48  # how many threads may work, the launching one included
+THREADS, PAUSES = 48, 56  # how many threads may work, the launching one included; pauses before a worker parks
 BUSY, JOINED, DONE = 64, 72, 192  # shared words of the running parallel step
 CLOSED = 1 << 32  # added to JOINED when no piece is left
 JOB_KERNEL, JOB_GRAIN, JOB_ARGS, JOB_SCRATCH, JOB_STRIDE, JOB_SHARES = 256, 264, 272, 280, 288, 296
@@ -61,7 +61,7 @@ STATE_BYTES = FREE_LISTS + 8 * CLASSES
 
 HEAD = 80  # bytes of a program before what it says of its outputs
 FEW = 120  # inputs and outputs of a program whose addresses fit on the stack of `launch`, which must be given as literals there
-SPIN = 2000  # pauses before a thread parks, some 30 us
+SPIN = 2000  # pauses, some 30 us, before a thread that waits for others lets the system run something else
 
 
 @inner
@@ -195,11 +195,11 @@ def worker(state, index):
     mine = state + WORKERS + 64 * index
     generation = 0
     while True:
-        spins = 0
+        spins, most = 0, load(state + PAUSES)
         while load_acquire(mine) == generation:
             pause()
             spins += 1
-            if spins > SPIN:
+            if spins > most:
                 exchange(mine + 8, 1)  # announce parking, then look once more
                 if load_acquire(mine) == generation or exchange(mine + 8, 0) == 0:
                     lock_acquire(load(mine + 16), 1)  # the launcher took the flag back and posts

@@ -23,8 +23,11 @@ if sys.implementation.name != "cpython" or object.__basicsize__ != 16:
     raise ImportError("numod needs a 64-bit CPython with the global interpreter lock")
 
 # Offsets in the state block, as in `native` (which cannot be imported here: it imports numba). `tests/test_runtime.py` compares them.
-BUFFER_TYPE, TYPE_ERROR, NONE, LIVE, CACHED, PEAK, THREADS, BUSY, WORKERS = 0, 8, 16, 24, 32, 40, 48, 64, 384
+BUFFER_TYPE, TYPE_ERROR, NONE, LIVE, CACHED, PEAK, THREADS, PAUSES, BUSY, WORKERS = 0, 8, 16, 24, 32, 40, 48, 56, 64, 384
 MAX_WORKERS, STATE_BYTES = 255, 18752
+# Pauses before a worker parks. Waking it takes as long as a short step, so it waits for the next one while Python records and plans (some
+# 200 us), unless others need the cores.
+PATIENT, HASTY = 12000, 2000
 
 _PYTHON_SYMBOLS = """
     PyObject_Malloc PyObject_Free PyObject_Init Py_IncRef Py_DecRef PyLong_AsLongLong PyErr_Occurred PyErr_NoMemory PyErr_SetNone
@@ -166,6 +169,7 @@ def start_threads() -> None:
             _start_worker(_started)
             _started += 1
         _word(THREADS).value = wanted
+        _word(PAUSES).value = PATIENT if wanted <= config.cores() else HASTY
 
 
 def _start_worker(index: int) -> None:
