@@ -134,6 +134,8 @@ class Op:
         """Apply the op; attributes by keyword."""
         if self.function is not None:
             return self.function(*inputs, **attrs)
+        if not attrs:
+            return apply(self, inputs, self.defaults)
         if not attrs.keys() <= self.attrs.keys():
             raise TypeError(f"{self.name}: unknown arguments {sorted(attrs.keys() - self.attrs.keys())}, known are {list(self.attrs)}")
         return apply(self, inputs, tuple(map(attrs.get, self.names, self.defaults)))
