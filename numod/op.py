@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,11 +50,11 @@ class Plan:
 
 @dataclass(slots=True)
 class Rule:
-    """The gradient rule of one input: a function, the names of what it needs, in order, and their places among what `_pull` gathers."""
+    """The gradient rule of one input: a function, the names of what it needs, and what takes these, in order, out of what `_pull` gathers."""
 
     function: Callable
     needs: tuple[str, ...]
-    places: tuple[int, ...]
+    arguments: Callable[[list], Sequence]
 
 
 @dataclass(eq=False)
@@ -110,7 +111,7 @@ class Op:
             unknown = [need for need in needs if need not in known]
             if unknown:
                 raise TypeError(f"{self.name}: the gradient rule for {name!r} asks for {unknown}, known are {sorted(known)}")
-            self.rules.append(Rule(function, needs, tuple(map(known.index, needs))) if function else None)
+            self.rules.append(Rule(function, needs, _picker(tuple(map(known.index, needs)))) if function else None)
         for name in self.vjp:
             if name not in self.inputs:
                 raise TypeError(f"{self.name}: a gradient rule for {name!r}, which is not an input")
@@ -142,6 +143,11 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+def _picker(places: tuple[int, ...]) -> Callable[[list], Sequence]:
+    """What takes the values at some places out of a list."""
+    return operator.itemgetter(*places) if len(places) > 1 else lambda values: [values[place] for place in places]
 
 
 def register(op: Op) -> Op:
@@ -331,7 +337,7 @@ def _pull(node: Node, gradients: list[Tensor | None]) -> list[Tensor | None]:
     results: list[Tensor | None] = [None] * len(specs)
     for position, rule in wanted:
         values[_INDEX] = position
-        gradient = rule.function(*[values[place] for place in rule.places])
+        gradient = rule.function(*rule.arguments(values))
         if gradient is not None and gradient._spec.shape != specs[position].shape:  # the op broadcast this input
             gradient = TABLE["sum_to"](gradient, shape=specs[position].shape)
         results[position] = gradient

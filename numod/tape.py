@@ -159,6 +159,12 @@ def backward(
     found: dict[tuple[Node, int], Tensor] = {}
 
     def arrive(node: Node, index: int, gradient: Tensor) -> None:
+        if node.pull is None:  # nothing comes before a leaf
+            place = node, index
+            if place in wanted:
+                present = found.get(place)
+                found[place] = gradient if present is None else add(present, gradient)
+            return
         slots = pending.get(node)
         if slots is None:
             slots = pending[node] = [None] * len(node.outputs)
@@ -174,8 +180,7 @@ def backward(
         for index, total in enumerate(gradients):
             if total is not None and (node, index) in wanted:
                 found[node, index] = total
-        if node.pull is not None:
-            for origin, share in zip(node.inputs, node.pull(node, gradients), strict=True):
-                if origin is not None and share is not None:
-                    arrive(origin[0], origin[1], share)
+        for origin, share in zip(node.inputs, node.pull(node, gradients), strict=True):  # type: ignore[misc]
+            if origin is not None and share is not None:
+                arrive(origin[0], origin[1], share)
     return found
