@@ -36,16 +36,17 @@ def lstm(sums: Spec, weight: Spec, outs: tuple[Spec, ...], reverse: bool) -> Pro
     """The launch of `numod.ops.recurrent.lstm`: sums, weight, h, c -> the hidden states, the cell states and the gates of all steps."""
     steps, count, size = outs[0].shape
     gates = sums.like(sums.shape[1:])
-    product = gemm.matmul(gates.like((count, size)), weight, gates, transpose_b=True)
-    if product is None:
-        return None
+    state = gates.like((count, size))
+    product = gemm.matmul(state, weight, gates, transpose_b=True)
     h, c, by = Ref("in", 2), Ref("in", 3), Ref("in", 1)
     made: list[Step] = []
-    turned = product.steps[0].scratch > 0
+    turned = product is not None and product.steps[0].scratch > 0
     if turned:  # a product would turn the weight round at each step; once will do
         view = Spec.of(weight.shape[::-1], weight.dtype, weight.device, weight.strides[::-1])
-        by, product = Ref("tmp"), gemm.matmul(gates.like((count, size)), view.like(), gates)
+        by, product = Ref("tmp"), gemm.matmul(state, view.like(), gates)
         made.append(layout.copy_step(view, 1, by))
+    if product is None:
+        return None
     for at in _order(steps, reverse):
         new_h, new_c = (Ref("out", i, at * count * size * sums.dtype.itemsize) for i in (0, 1))
         mine = at * gates.nbytes

@@ -51,7 +51,7 @@ def _closed(maker: Call, loop: Call, graph: Graph) -> Call | None:
     after: Program = loop.program  # type: ignore[assignment]
     over = None if keep or len(places) > 1 else _same(maker.specs[0], loop.specs)
     if over is not None:  # one place for both: the caches have to hold half as much
-        chain = after.chain._replace(over=((over, places[0]),))  # type: ignore[union-attr]
+        chain = after.chain._replace(over=((over, places[0]),))
         after = elementwise.chain_program(chain, [operand.spec for operand in loop.inputs], loop.specs)
     joined = epilogue.program(program, after, places, keep, over)
     if joined is None:
