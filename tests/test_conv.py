@@ -156,6 +156,15 @@ def test_random_windows_of_3_by_3(op, lanes, monkeypatch):
         compare(random, op, program, x_shape, w_shape, attrs, bias, WINOGRAD)
 
 
+@pytest.mark.parametrize("op", ["conv", "conv_data_gradient"])
+def test_long_sums_are_cut_into_chains(op):
+    random = np.random.default_rng(0)
+    attrs = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    x_shape, w_shape = (1, 301, 4, 5), (301, 301, 1, 1)  # of 301 products a chain has 150, the other one 151
+    program = PLANNERS[op](x_shape, w_shape, *((False,) if op == "conv" else ()), mode=COLUMNS, **attrs)
+    compare(random, op, program, x_shape, w_shape, attrs)
+
+
 @pytest.mark.parametrize("op", PLANNERS)
 def test_chosen_ways(op):
     """What the planner chooses by itself, for the layers of a small network on digits and for large planes."""

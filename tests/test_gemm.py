@@ -145,6 +145,7 @@ def test_operands_are_read_where_they_are(x, y, strided, pack_work, monkeypatch)
         (lambda x: x(20, 70).transpose(1, 0), lambda y: y(20, 48), (False, False)),
         (lambda x: x(3, 2, 9, 65), lambda y: y(2, 9, 5), (True, False)),
         (lambda x: x(9, 3, 130).transpose(1, 0, 2), lambda y: y(9, 3, 8).transpose(1, 2, 0), (True, True)),
+        (lambda x: x(20, 70), lambda y: y(20, 14)[:, ::2], (True, False)),  # y has gaps in rows and columns
     ],
 )
 @pytest.mark.parametrize("real", ["float32", "float64"])

@@ -205,7 +205,10 @@ def test_loops_end_products_and_convolutions(x, w, stride, groups, bias, monkeyp
         y = product(x, w, b if bias else None, stride, groups)
         return F.relu(y) + y[..., ::-1]
 
-    for each, count in ((function, 1), (kept, 1), (elsewhere, None)):
+    def smaller(x, w, b, r):
+        return product(x, w, b if bias else None, stride, groups) * r > 0.5
+
+    for each, count in ((function, 1), (kept, 1), (elsewhere, None), (smaller, 1)):
         made = names(each, *arrays, fusion=True, epilogues=True)
         assert count is None or len(made) == count
 
