@@ -238,14 +238,21 @@ def test_slices_side_by_side_are_not_added_up(axis):
     assert names(whole, square, dead_code=True).count("unslice_axis") == 4
 
 
-def test_slices_with_a_gap_or_another_reader_are_added_up():
+def test_slices_with_a_gap_or_an_overlap_are_added_up():
     def gap(x):
         manager = GradManager().attach([x])
         with manager:
             manager.backward((F.sin(x[:10]) * F.exp(x[20:30])).sum())
         return x.grad
 
+    def overlap(x):
+        manager = GradManager().attach([x])
+        with manager:
+            manager.backward(F.sin(x[:-10]).sum() + F.exp(x[5:15]).sum())
+        return x.grad
+
     assert "concat" not in names(gap, X, slices=True)
+    assert "concat" not in names(overlap, X, slices=True)
 
 
 def test_what_is_joined_is_made_in_its_place():
