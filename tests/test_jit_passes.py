@@ -208,7 +208,11 @@ def test_loops_end_products_and_convolutions(x, w, stride, groups, bias, monkeyp
     def smaller(x, w, b, r):
         return product(x, w, b if bias else None, stride, groups) * r > 0.5
 
-    for each, count in ((function, 1), (kept, 1), (elsewhere, None), (smaller, 1)):
+    def both(x, w, b, r):
+        y = product(x, w, b if bias else None, stride, groups) * r
+        return y > 0.5, F.relu(y)
+
+    for each, count in ((function, 1), (kept, 1), (elsewhere, None), (smaller, 1), (both, 1)):
         made = names(each, *arrays, fusion=True, epilogues=True)
         assert count is None or len(made) == count
 
