@@ -48,12 +48,18 @@ def _joined(terms: list[Call]) -> list[Call]:
         return []
     zero = constant(0.0, total.specs[0].dtype, total.specs[0].device)
     nothing = Operand(Value(zero._spec.nbytes, buffer=zero._buffer), 0, zero._spec)
-    # What is added to zeros is no -0.0 any more.
-    parts = [_call("add", (), (call.inputs[0], nothing), total) for call in slices]
-    whole = _call("concat", (first["axis"],), tuple(part.made() for part in parts), total)
+    made: list[Call] = []
+    parts: list[Operand] = []
+    for call in slices:
+        (part,) = call.inputs
+        if part.value.call is None or part.value.call.name != "matmul":  # its sums begin with 0.0, so that none is -0.0 ...
+            made.append(_call("add", (), (part, nothing), total))  # ... and what is added to zeros is none
+            part = made[-1].made()
+        parts.append(part)
+    whole = _call("concat", (first["axis"],), tuple(parts), total)
     whole.outputs = total.outputs
     whole.outputs[0].call = whole
-    return [*parts, whole]
+    return [*made, whole]
 
 
 def _call(name: str, attrs: tuple, inputs: tuple[Operand, ...], instead: Call) -> Call:
