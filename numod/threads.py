@@ -14,7 +14,7 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Let kernels use this many threads from now on. Results do not depend on it.
 
-    Products and convolutions are cut into pieces for the number of threads when their shapes are first met, and keep them: set it before.
+    Products, convolutions and sums of columns are cut into pieces for the number of threads when their shapes are first met, and keep them: set it before.
 
     >>> set_num_threads(get_num_threads())
     """

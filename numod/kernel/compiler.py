@@ -43,7 +43,7 @@ def emit(name: str, build: Callable[[], Callable], signature: str, symbol: str, 
     target = registry.cpu_target
     disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0  # the launcher itself is compiled even when kernels are interpreted
     collected = gc.isenabled()
-    gc.disable()  # numba makes and keeps so many objects that looking for dead ones takes a fifteenth of the time
+    gc.disable()  # numba makes and keeps so many objects that looking for dead ones takes a twelfth of the time
     try:
         function = build()
         unit = compiler.compile_extra(target.typing_context, target.target_context, function, args, result, _flags(), {})

@@ -28,9 +28,7 @@ AGAIN = 0.3  # cycles to read a value again for another block, and copy it
 MOVE = 2  # multiplications take as long as moving a value to or from memory
 TRANSPOSE = 2  # times what copying a value costs: transposing it
 FEW = 48  # rows for which B is not kept in the second-level cache
-NARROW = (
-    48  # columns of a tall large result that are summed as rows of its transpose, if that needs no other copies; of a small one, a vector
-)
+NARROW = 48  # a tall large result of so few columns is made as its transpose, if nothing else is copied for that; a small one, if they fit a vector
 DOT_ROWS = 4  # of a register tile of dot products
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # copies pay from about 160^3 ...

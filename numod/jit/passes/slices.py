@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...constants import constant
+from ...dtype import is_half
 from ...op import TABLE, plan_for
 from ...spec import Spec
 from ..graph import Call, Graph, Operand, Value
@@ -52,14 +53,19 @@ def _joined(terms: list[Call]) -> list[Call]:
     parts: list[Operand] = []
     for call in slices:
         (part,) = call.inputs
-        if part.value.call is None or part.value.call.name != "matmul":  # its sums begin with 0.0, so that none is -0.0 ...
-            made.append(_call("add", (), (part, nothing), total))  # ... and what is added to zeros is none
+        if not _product(part):  # what is added to zeros is no -0.0 any more
+            made.append(_call("add", (), (part, nothing), total))
             part = made[-1].made()
         parts.append(part)
     whole = _call("concat", (first["axis"],), tuple(parts), total)
     whole.outputs = total.outputs
     whole.outputs[0].call = whole
     return [*made, whole]
+
+
+def _product(part: Operand) -> bool:
+    """Whether it is made of sums that 0.0 was added to, so that none is -0.0. (Floats of 16 bits are rounded after that.)"""
+    return part.value.call is not None and part.value.call.name == "matmul" and not is_half(part.spec.dtype)
 
 
 def _call(name: str, attrs: tuple, inputs: tuple[Operand, ...], instead: Call) -> Call:
