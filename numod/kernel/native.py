@@ -44,7 +44,6 @@ restore_thread = types.ExternalFunction("PyEval_RestoreThread", types.void(i64))
 lock_acquire = types.ExternalFunction("PyThread_acquire_lock", types.int32(i64, types.int32))
 lock_release = types.ExternalFunction("PyThread_release_lock", types.void(i64))
 
-HEADER = 16  # bytes of PyObject_HEAD; `runtime` checks it
 ADDRESS, BYTES, OWNER, CLASS, STATE = 16, 24, 32, 40, 48
 BUFFER_SIZE = 56
 
