@@ -72,7 +72,7 @@ def rowwise(
             check(known, "{}: axes {} of shape {} must be neighbours, or all but neighbours", label, axis, first.shape)
             given = [{"same": dtype, "computed": computed_in(dtype)}.get(kind) or np.dtype(kind) for kind in kinds]
             kept = tuple(1 if i in axis else extent for i, extent in enumerate(first.shape)) if keepdims else short
-            return tuple(first.like(first.shape if each == "element" else kept, dtype) for each, dtype in zip(results, given, strict=True))
+            return tuple(first.like(first.shape if each == "element" else kept, kind) for each, kind in zip(results, given, strict=True))
 
         def plan(op: Op, specs: Sequence[Spec], attrs: dict, outs: tuple[Spec, ...]) -> Plan:
             dtype = next(spec.dtype for each, spec in zip(names, specs, strict=True) if each not in rows)

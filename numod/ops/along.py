@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..constants import scalar
 from ..dtype import boolean
 from ..errors import DTypeError, ShapeError, check
 from ..forms import casts, gather, scatter
@@ -15,7 +14,7 @@ from ..spec import Spec
 from ..tensor import Tensor
 from .compare import equal, keep
 from .index import check_axis, check_indices, index_dtype, out_of_range, wrap
-from .join import around, resized
+from .join import around, nothing, resized, writable
 from .view import broadcast_to
 
 
@@ -124,7 +123,7 @@ def _put_along_see(specs, attrs, out):
 
 
 def _put_along_ref(x, v, indices, axis):
-    out = np.array(x, np.result_type(x, v) if np.iscomplexobj(v) else x.dtype)
+    out = writable(x, v)
     out[_grid(indices, axis)] = v
     return out
 
@@ -151,7 +150,7 @@ def _written_along(g, x_spec, indices, axis):
     onto_first=True,
     apart=1,
     vjp={
-        "x": lambda g, v_spec, indices, axis: put_along(g, broadcast_to(scalar(0.0, g), shape=v_spec.shape), indices, axis=axis),
+        "x": lambda g, v_spec, indices, axis: put_along(g, nothing(g, v_spec), indices, axis=axis),
         "v": _written_along,
     },
     ref=_put_along_ref,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..constants import scalar
 from ..dtype import boolean, int32, int64, is_integer
 from ..errors import DTypeError, check
 from ..forms import casts, gather, scatter
@@ -17,7 +16,7 @@ from ..op import KernelIndexError
 from ..spec import Spec
 from ..tensor import Tensor
 from .compare import equal, keep
-from .join import around
+from .join import around, nothing, writable
 from .view import broadcast_to, reshape
 
 
@@ -160,7 +159,7 @@ def _put_see(specs, attrs, out):
 
 
 def _put_ref(x, v, indices, axis):
-    out = np.array(x, np.result_type(x, v) if np.iscomplexobj(v) else x.dtype)
+    out = writable(x, v)
     out[(*[slice(None)] * axis, indices)] = v
     return out
 
@@ -173,7 +172,7 @@ def _put_sample(draw):
 
 def _overwrite(g, v_spec, indices, axis):
     """The gradient of what is written over: zero where it was."""
-    return put(g, broadcast_to(scalar(0.0, g), shape=v_spec.shape), indices, axis=axis)
+    return put(g, nothing(g, v_spec), indices, axis=axis)
 
 
 def _written(g, x_spec, v_spec, indices, axis):

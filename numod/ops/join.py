@@ -32,6 +32,16 @@ def resized(shape: tuple[int, ...], axis: int, extent: int) -> tuple[int, ...]:
     return (*shape[:axis], extent, *shape[axis + 1 :])
 
 
+def writable(x, v):
+    """For references: a copy of ``x`` that ``v`` can be written into."""
+    return np.array(x, np.result_type(x, v) if np.iscomplexobj(v) else x.dtype)
+
+
+def nothing(g, spec: Spec):
+    """Zeros of a shape, of the dtype of a gradient: what is left of it where something else was written."""
+    return broadcast_to(scalar(0.0, g), shape=spec.shape)
+
+
 def along(x, axis: int, start: int, count: int, step: int = 1):
     """The view of ``count`` elements of one axis from ``start`` on, ``step`` apart."""
     return apply(slice_view, (x,), _along(x.shape, axis, start, count, step))
@@ -238,7 +248,7 @@ def _set_infer(x: Spec, v: Spec, *, axis: int, start: int, step: int):
 
 
 def _set_ref(x, v, **how):
-    out = np.array(x, np.result_type(x, v) if np.iscomplexobj(v) else x.dtype)
+    out = writable(x, v)
     out[_spread(v.shape, size=x.shape[how["axis"]], **how)] = v
     return out
 
@@ -261,9 +271,7 @@ set_axis = scatter(
     onto_first=True,
     apart=3,
     vjp={
-        "x": lambda g, v_spec, axis, start, step: set_axis(
-            g, broadcast_to(scalar(0.0, g), shape=v_spec.shape), axis=axis, start=start, step=step
-        ),
+        "x": lambda g, v_spec, axis, start, step: set_axis(g, nothing(g, v_spec), axis=axis, start=start, step=step),
         "v": lambda g, v_spec, axis, start, step: along(g, axis, start, v_spec.shape[axis], step),
     },
     ref=_set_ref,
