@@ -162,9 +162,49 @@ def test_wrong_arguments_are_type_errors():
         lambda: runtime.launch(good.nbytes, good),
         lambda: runtime.launch(program),
         lambda: runtime.launch(program, good, good),
+        lambda: runtime.unchanged((), (), ()),
+        lambda: runtime.unchanged([], (), (), ()),
+        lambda: runtime.unchanged((), (), (), []),
     ):
         with pytest.raises(TypeError):
             call()
+
+
+def test_unchanged_is_identity_in_every_place():
+    """Each single change is seen: of a value, by an equal one in another object, of a length, of a key that is gone, of a cell."""
+    one, two, three, four, five = ([i] for i in range(5))
+
+    def cell(value):
+        return (lambda: value).__closure__[0]
+
+    def differs(values=(one, two, three, four, five), inside=(one, two), items=(three,), key="d", around=(four,), held=five):
+        picked = (dict(zip("defg", around, strict=False)), key, cell(held), None)
+        return not runtime.unchanged(values, ({"a": inside[0]}, {}, dict(enumerate(inside[1:]))), (list(items), []), picked)
+
+    assert not differs()
+    assert runtime.unchanged((), (), (), ())
+    assert differs(inside=(one, [1])) and differs(inside=(one,)) and differs(inside=(one, two, two)) and differs(inside=(two, one))
+    assert differs(items=()) and differs(items=([2],)) and differs(items=(three, three))
+    assert differs(around=(three,)) and differs(around=(four, one), key="e") and differs(key="f")
+    assert differs(held=[4])
+    assert differs(values=(one, two, three, four)) and differs(values=(one, two, three, four, five, five)) and differs(values=())
+
+
+def test_unchanged_sees_a_cell_that_was_emptied_and_keeps_no_reference():
+    def outer():
+        value = object()
+        inner = lambda: value  # noqa: F821
+        found = inner.__closure__[0].cell_contents, inner.__closure__[0]
+        del value
+        return found
+
+    value, empty = outer()
+    assert not runtime.unchanged((value,), (), (), (empty, None))
+    before = sys.getrefcount(value)
+    full = (lambda: value).__closure__[0]
+    for _ in range(100):
+        assert runtime.unchanged((value, value, value), ({1: value},), ([value],), (full, None))
+    assert sys.getrefcount(value) == before
 
 
 def test_numbers_that_do_not_fit_are_overflow_errors():

@@ -9,10 +9,11 @@ import operator
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..autodiff import GradManager
+from ..kernel.runtime import unchanged
 from ..module import Module
 from ..optimizer import LRScheduler, Optimizer
 from ..qparams import QParams
@@ -21,17 +22,15 @@ from ..tensor import Tensor
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _CONTENTS = operator.attrgetter("cell_contents")
-_END = (object(),)  # behind the values of all containers
 _LEFT_ALONE = (LRScheduler, RNG, type, types.ModuleType)
 
 
 class _Part(NamedTuple):
-    """One container: what is in it, as ``now`` or by ``read()``, and what was in it. (Looking at a view of a dict costs nothing in Python.)"""
+    """One container: what is in it now, as ``read()`` gives it, and what was in it."""
 
     label: str
     owner: Any
     names: Callable[[], Iterable]
-    now: Iterable | None
     read: Callable[[], Iterable]
     values: list
 
@@ -49,6 +48,10 @@ class State:
         self.rates: list[tuple[str, dict[str, Any]]] = []
         self._inside: set[int] = set()  # ids of modules, and of the tensors in them
         self._parts: list[_Part] = []
+        self._dicts: list[dict] = []  # containers that `unchanged` can look at: all that is in them,
+        self._lists: list[list] = []
+        self._picked: list[tuple[Any, Any]] = []  # or what a dict has under a key, or a cell, which has none
+        self._others: list[_Part] = []
         self._seen: dict[int, Any] = {}
         waiting = list(roots.items())
         later: list[tuple[str, Any]] = []  # optimizers: their parameters have better names elsewhere
@@ -61,9 +64,8 @@ class State:
                 continue
             self._seen[id(found)] = found
             waiting += self._look(label, found)
-        self._views = [part.now for part in self._parts if part.now is not None]
-        self._readers = [part.read for part in self._parts if part.now is None]
-        self._values = [*self._read()]
+        self._natively = tuple(self._dicts), tuple(self._lists), tuple(itertools.chain.from_iterable(self._picked))
+        self._remember()
 
     def _look(self, label: str, found: Any) -> list[tuple[str, Any]]:
         """Remember one object; what it leads to."""
@@ -73,10 +75,10 @@ class State:
             return [(f"{label}.qparams", found.__dict__.get("_qparams"))]
         if isinstance(found, QParams):
             fields = found.fields
-            self._add(label, found, lambda: fields, read=lambda: [getattr(found, name) for name in fields])
+            self._other(label, found, lambda: fields, lambda: [getattr(found, name) for name in fields])
             return [(f"{label}.{name}", getattr(found, name)) for name in fields]
         if isinstance(found, GradManager):
-            self._add(label, found, lambda: ["attached tensors"], read=lambda: (len(found._attached),))
+            self._other(label, found, lambda: ["attached tensors"], lambda: (len(found._attached),))
         elif isinstance(found, Optimizer):
             self._optimizer(label, found)
             return [(f"{label}.param_groups", found.param_groups), (f"{label}._state", found._state)]
@@ -84,11 +86,14 @@ class State:
             pass
         elif isinstance(found, dict):
             if not any(found is group for _, group in self.rates):
-                self._add(label, found, found.keys, found.values())
+                self._dict(label, found, found)
             return [(f"{label}[{self._shown(key)}]", value) for key, value in found.items()]
         elif isinstance(found, (list, tuple, set, frozenset)):
-            if not isinstance(found, tuple):
-                self._add(label, found, lambda: range(len(found)), found)
+            if isinstance(found, list):
+                self._lists.append(found)
+                self._add(label, found, lambda: range(len(found)), lambda: found)
+            elif isinstance(found, set):
+                self._other(label, found, lambda: range(len(found)), lambda: found)
             return [(f"{label}[{index}]", value) for index, value in enumerate(found)]
         elif isinstance(found, types.FunctionType):
             return self._function(label, found)
@@ -98,7 +103,7 @@ class State:
             return [(label, found.func), (label, found.args), (label, found.keywords)]
         elif isinstance(found, Module) or (hasattr(found, "__dict__") and _is_users(type(found))):
             inside = vars(found)
-            self._add(label, found, inside.keys, inside.values())
+            self._dict(label, found, inside)
             if isinstance(found, Module):
                 self._module(label, found)
             forward = type(found).forward if isinstance(found, Module) and _is_users(type(found)) else None
@@ -124,9 +129,7 @@ class State:
         for number, group in enumerate(groups):
             if type(group.get("lr")) is float:
                 self.rates.append((f"{label}[{number}]" if len(groups) > 1 else label, group))
-                settings = [name for name in group if name != "lr"]
-                read = functools.partial(operator.itemgetter(*settings), group)
-                self._add(f"{label}.param_groups[{number}]", group, functools.partial(list, settings), read=read)
+                self._pick(f"{label}.param_groups[{number}]", group, group, [name for name in group if name != "lr"])
 
     def _function(self, label: str, function: types.FunctionType) -> list[tuple[str, Any]]:
         """What the code of a function names: variables around it, and globals."""
@@ -135,28 +138,38 @@ class State:
         names = [name for name in _names(function.__code__) if name in function.__globals__]
         around = function.__globals__
         if filled:
-            self._add(label, function, lambda: list(filled), read=lambda: map(_CONTENTS, filled.values()))
+            self._picked += [(cell, None) for cell in filled.values()]
+            self._add(label, function, lambda: list(filled), lambda: map(_CONTENTS, filled.values()))
         if names:
-            self._add(label, function, lambda: names, read=lambda: map(around.get, names))
+            self._pick(label, function, around, names)
         followed = {name: around[name] for name in names if not isinstance(around[name], types.FunctionType) or _is_users(around[name])}
         return [*((name, cell.cell_contents) for name, cell in filled.items()), *followed.items()]
 
-    def _add(
-        self, label: str, owner: Any, names: Callable, now: Iterable | None = None, read: Callable[[], Iterable] | None = None
-    ) -> None:
-        look: Callable[[], Iterable] = read or (lambda: now)  # type: ignore[return-value,assignment]
-        self._parts.append(_Part(label, owner, names, now, look, list(look())))
+    def _add(self, label: str, owner: Any, names: Callable[[], Iterable], read: Callable[[], Iterable]) -> _Part:
+        self._parts.append(_Part(label, owner, names, read, list(read())))
+        return self._parts[-1]
 
-    def _read(self) -> Iterator:
-        return itertools.chain.from_iterable([*self._views, *[read() for read in self._readers], _END])
+    def _dict(self, label: str, owner: Any, inside: dict) -> None:
+        self._dicts.append(inside)
+        self._add(label, owner, inside.keys, inside.values)
+
+    def _pick(self, label: str, owner: Any, inside: dict, keys: list) -> None:
+        self._picked += [(inside, key) for key in keys]
+        self._add(label, owner, lambda: keys, lambda: [inside[key] for key in keys])
+
+    def _other(self, label: str, owner: Any, names: Callable[[], Iterable], read: Callable[[], Iterable]) -> None:
+        self._others.append(self._add(label, owner, names, read))
+
+    def _remember(self) -> None:
+        """Keep what is there now, in the order of `unchanged`."""
+        chain = itertools.chain.from_iterable
+        picked = [_CONTENTS(where) if key is None else where[key] for where, key in self._picked]
+        self._values = (*chain(each.values() for each in self._dicts), *chain(self._lists), *picked)
 
     def difference(self) -> tuple[str, Any] | None:
         """What is not as it was: a name for it, and whose it is. None if all is."""
-        try:
-            if all(map(operator.is_, self._read(), self._values)):
-                return None
-        except (KeyError, ValueError):
-            pass  # a setting or a variable is gone
+        if unchanged(self._values, *self._natively) and all(map(_is_same, self._others)):
+            return None
         for part in self._parts:
             try:
                 now = list(part.read())
@@ -168,8 +181,14 @@ class State:
                 if not _same(before, after):
                     return _named(part, name), part.owner
             part.values[:] = now
-        self._values = [*self._read()]  # equal values in other objects
+        self._remember()  # equal values in other objects
         return None
+
+
+def _is_same(part: _Part) -> bool:
+    """Whether there are the same objects in it."""
+    now = [*part.read()]
+    return len(now) == len(part.values) and all(map(operator.is_, now, part.values))
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -39,6 +39,14 @@ set_none_error = types.ExternalFunction("PyErr_SetNone", types.void(i64))
 fill_info = types.ExternalFunction("PyBuffer_FillInfo", types.int32(i64, i64, i64, i64, types.int32, types.int32))
 tuple_new = types.ExternalFunction("PyTuple_New", i64(i64))
 tuple_set = types.ExternalFunction("PyTuple_SetItem", types.int32(i64, i64, i64))
+tuple_get = types.ExternalFunction("PyTuple_GetItem", i64(i64, i64))
+tuple_size = types.ExternalFunction("PyTuple_Size", i64(i64))
+list_get = types.ExternalFunction("PyList_GetItem", i64(i64, i64))
+list_size = types.ExternalFunction("PyList_Size", i64(i64))
+dict_next = types.ExternalFunction("PyDict_Next", types.int32(i64, i64, i64, i64))
+dict_get = types.ExternalFunction("PyDict_GetItem", i64(i64, i64))
+cell_get = types.ExternalFunction("PyCell_Get", i64(i64))
+as_bool = types.ExternalFunction("PyBool_FromLong", i64(i64))
 save_thread = types.ExternalFunction("PyEval_SaveThread", i64())
 restore_thread = types.ExternalFunction("PyEval_RestoreThread", types.void(i64))
 lock_acquire = types.ExternalFunction("PyThread_acquire_lock", types.int32(i64, types.int32))
@@ -134,6 +142,50 @@ def coalesce(self, args, count):
     none = load(state + NONE)
     incref(none)
     return none
+
+
+def unchanged(self, args, count):
+    """Python: ``unchanged(values, dicts, lists, picked) -> bool``: whether these are the objects in the dicts and lists, in order, and in the places that
+    ``picked`` tells: a dict and a key, or a cell and None, one after the other. All are tuples; no Python code is run.
+    """
+    state = as_int(self)
+    sizes = stack(4)
+    same = count == 4
+    for index in range(4):
+        store(sizes + 8 * index, tuple_size(load(args + 8 * index)) if same else -1)
+        same = load(sizes + 8 * index) >= 0
+    if not same:
+        set_none_error(load(state + TYPE_ERROR))
+        return 0
+    values, dicts, lists, picked = load(args), load(args + 8), load(args + 16), load(args + 24)
+    none, size = load(state + NONE), load(sizes)
+    entry = stack(3)  # where in a dict, key, value
+    seen = 0
+    for index in range(load(sizes + 8)):
+        found = tuple_get(dicts, index)
+        store(entry, 0)
+        while same and dict_next(found, entry, entry + 8, entry + 16) != 0:
+            same = seen < size and tuple_get(values, seen) == load(entry + 16)
+            seen += 1
+    for index in range(load(sizes + 16)):
+        found = tuple_get(lists, index)
+        items = list_size(found)
+        same = same and seen + items <= size
+        if same:
+            for item in range(items):
+                same = same and tuple_get(values, seen) == list_get(found, item)
+                seen += 1
+    for index in range(0, load(sizes + 24), 2):
+        found, key = tuple_get(picked, index), tuple_get(picked, index + 1)
+        if key != none:
+            item = dict_get(found, key)
+        else:
+            item = cell_get(found)
+            if item != 0:
+                decref(item)
+        same = same and seen < size and tuple_get(values, seen) == item
+        seen += 1
+    return as_bool(1 if same and seen == size else 0)
 
 
 @inner

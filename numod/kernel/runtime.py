@@ -31,7 +31,8 @@ PATIENT, HASTY = 12000, 2000
 
 _PYTHON_SYMBOLS = """
     PyObject_Malloc PyObject_Free PyObject_Init Py_IncRef Py_DecRef PyLong_AsLongLong PyErr_Occurred PyErr_NoMemory PyErr_SetNone
-    PyBuffer_FillInfo PyTuple_New PyTuple_SetItem PyEval_SaveThread PyEval_RestoreThread PyThread_acquire_lock PyThread_release_lock
+    PyBuffer_FillInfo PyTuple_New PyTuple_SetItem PyTuple_GetItem PyTuple_Size PyList_GetItem PyList_Size PyDict_Next PyDict_GetItem PyCell_Get
+    PyBool_FromLong PyEval_SaveThread PyEval_RestoreThread PyThread_acquire_lock PyThread_release_lock
 """
 
 
@@ -153,6 +154,7 @@ alloc = _make_builtin("alloc", "alloc(nbytes) -> Buffer with that many bytes, un
 shift = _make_builtin("shift", "shift(offset, buffer) -> Buffer showing the same memory from offset bytes on")
 launch = _make_builtin("launch", "launch(program, *inputs) -> Buffer or tuple of Buffers; None if a kernel reported an error")
 coalesce = _make_builtin("coalesce", "coalesce(): give memory that nobody uses back to the system")
+unchanged = _make_builtin("unchanged", "unchanged(values, dicts, lists, picked) -> whether these are what is in there, in order")
 
 _started = 0
 _start_lock = threading.Lock()
