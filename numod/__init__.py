@@ -8,7 +8,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import autodiff, functional, logger, module, optimizer, random
+from . import autodiff, distributed, functional, logger, module, optimizer, random
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -48,6 +48,7 @@ __all__ = [
     "autodiff",
     "coalesce_free_memory",
     "data",
+    "distributed",
     "functional",
     "get_allocated_memory",
     "get_cuda_compute_capability",

@@ -2,7 +2,8 @@
 
 Environment: ``NUMOD_NUM_THREADS``, ``NUMOD_CACHE_DIR``, ``NUMOD_HUB_DIR``, ``NUMOD_VECTOR_WIDTH`` (float32 lanes: 4, 8 or 16),
 ``NUMOD_WINOGRAD`` (0: every convolution adds up the products of its definition, see ADR 15),
-``NUMBA_DISABLE_JIT`` (kernels run as plain Python: slow, for debugging).
+``NUMBA_DISABLE_JIT`` (kernels run as plain Python: slow, for debugging),
+``NUMOD_DISTRIBUTED_TIMEOUT`` (seconds that a process of a group waits for another one).
 """
 
 from __future__ import annotations
@@ -30,3 +31,7 @@ num_threads: int = _positive("NUMOD_NUM_THREADS") or cores()
 vector_width: int | None = _positive("NUMOD_VECTOR_WIDTH")
 winograd: bool = os.environ.get("NUMOD_WINOGRAD", "1") not in ("", "0")
 interpret: bool = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+patience: int = _positive("NUMOD_DISTRIBUTED_TIMEOUT") or 1800
+rank: int = 0  # which of several processes this one is, and of how many: `numod.distributed` sets these
+world_size: int = 1
+shared_seed: int | None = None  # a number that all processes of a group have in common

@@ -75,6 +75,7 @@ class Op:
     kinks:  inputs at which no gradient is checked
     errors: calls that must be refused
     function: for a composite, which has no kernel: what is called instead of `apply`
+    effect: whether other processes see a call of it: a program leaves none of them out, does none twice, and keeps their order
     straight_through: whether the gradient is not that of the values but of ``ref`` at complex numbers, which it rounds in their real part
     limit:  how many plans are kept
     form:   the decorator that made it ("elementwise", "rowwise", ...), or "cast"; the proof asks more of some forms than of others
@@ -94,6 +95,7 @@ class Op:
     kinks: tuple[float, ...] = ()
     errors: tuple = ()
     variadic: bool = False
+    effect: bool = False
     straight_through: bool = False
     form: str = ""
     limit: int = 16384

@@ -63,14 +63,18 @@ class Leaf(Node):
 
 
 class Tape:
-    """The recording state of a thread."""
+    """The recording state of a thread.
 
-    __slots__ = ("managers", "nodes", "recording", "sweep_at")
+    shared: what `backward` comes to in any case, since another process takes part: (node, output index, 0 as its gradient).
+    """
+
+    __slots__ = ("managers", "nodes", "recording", "shared", "sweep_at")
 
     def __init__(self):
         self.recording = False  # ops on tracked tensors are recorded
         self.managers = 0  # how many managers are recording
         self.nodes: list[Node] = []
+        self.shared: list[tuple[Node, int, Tensor]] = []
         self.sweep_at = SWEEP
 
     def add(self, node: Node) -> None:
@@ -105,7 +109,7 @@ class Tape:
             self.recording = False
             for node in self.nodes:
                 node.cut()
-            self.nodes, self.sweep_at = [], SWEEP
+            self.nodes, self.shared, self.sweep_at = [], [], SWEEP
 
 
 SWEEP = 512  # nodes between two looks for dead ones

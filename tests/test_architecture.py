@@ -26,9 +26,10 @@ ROOMS = """
     forms
     ops
     random
+    distributed
     functional
     autodiff serialization
-    module optimizer amp distributed traced_module
+    module optimizer amp traced_module
     quantization jit
     utils hub array_api
     data

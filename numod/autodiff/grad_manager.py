@@ -128,8 +128,9 @@ class GradManager:
         """
         if not self._recording:
             raise RuntimeError("GradManager.backward: no computation history; call record() or enter the manager first")
-        seeds = _seeds(y, dy)
         tape = tapes.current()
+        seeds = [*_seeds(y, dy), *tape.shared]
+        tape.shared = []
         recording = tape.recording
         try:
             tape.recording = recording and tape.managers > 1  # an outer manager records what the gradients are made of

@@ -5,6 +5,7 @@ Random ones draw from NumPy's ``RandomState``, whose stream is frozen: a seed gi
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import config
 from .dataset import Dataset
 
 
@@ -24,13 +26,21 @@ class Sampler(ABC):
         """The batches."""
 
 
+_made = itertools.count()
+
+
+def _shared_seed() -> list[int] | None:
+    """A seed that the processes of a group have in common, a new one each time: their shares are of one order then."""
+    return None if config.shared_seed is None else [config.shared_seed, next(_made)]
+
+
 class MapSampler(Sampler):
     """Base class of samplers for data sets with indices. A subclass defines `sample`.
 
     batch_size: how many indices a batch has. drop_last: leave out a last batch that is smaller.
     num_samples: how many indices `sample` gives; the length of the data set if None.
-    world_size, rank: of several processes, each takes its share of the indices; one process if None.
-    seed: of ``self.rng``; a different one each time if None.
+    world_size, rank: of several processes, each takes its share of the indices; those of `numod.distributed` if None.
+    seed: of ``self.rng``; a different one each time if None, and then the same for all processes of a group that make their samplers in the same order.
     """
 
     def __init__(
@@ -49,15 +59,15 @@ class MapSampler(Sampler):
                 raise ValueError(f"{name}: {what} must be a positive int, got {value!r}")
         if not isinstance(drop_last, bool):
             raise ValueError(f"{name}: drop_last must be a bool, got {drop_last!r}")
-        self.world_size = 1 if world_size is None else world_size
-        self.rank = 0 if rank is None else rank
+        self.world_size = config.world_size if world_size is None else world_size
+        self.rank = config.rank if rank is None else rank
         if self.world_size < 1 or not 0 <= self.rank < self.world_size:
             raise ValueError(f"{name}: rank must be from 0 to world_size - 1 = {self.world_size - 1}, got {self.rank}")
         self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.num_samples = len(dataset) if num_samples is None else num_samples
-        self.rng = np.random.RandomState(seed)
+        self.rng = np.random.RandomState(_shared_seed() if seed is None and self.world_size > 1 else seed)
 
     @abstractmethod
     def sample(self) -> Sequence[int]:

@@ -1,7 +1,7 @@
 """Functions on tensors, under MegEngine's names. Importing it gives Tensor its operators (`methods`)."""
 
 from ..ops import numbers, quantize, search  # noqa: F401 - so that the table is complete; they serve numod.array_api and numod.quantization
-from . import loss, methods, metric, nn, vision
+from . import distributed, loss, methods, metric, nn, vision
 from .attention import multi_head_attention
 from .complex import complex, imag, polar, real
 from .create import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
@@ -159,6 +159,7 @@ __all__ = [
     "deformable_conv2d",
     "deformable_psroi_pooling",
     "diag",
+    "distributed",
     "div",
     "dot",
     "dropout",

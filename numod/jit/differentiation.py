@@ -60,6 +60,11 @@ class Backward:
 
     def __init__(self, capture: Capture, results: Sequence[Tensor], leaves: Sequence[Leaf]):
         self._leaves = leaves
+        if any(node.order > min(leaf.order for leaf in leaves) for node, *_ in tapes.current().shared):
+            raise TraceError(
+                "trace: what only one rank sends or receives cannot be traced within a recording; let the recording and `backward` be part of "
+                "what is traced"
+            )
         self.places = [index for index, tensor in enumerate(results) if tensor._spec.is_float and tapes.source(tensor) is not None]
         outputs = [results[index] for index in self.places]
         self._outputs = [(tensor, tensor._node, tensor._index) for tensor in outputs]
@@ -95,9 +100,13 @@ def split(graph: Graph, sources: list[Any], backward: Backward) -> tuple[list[An
     """
     seeds = {value: source for value, source in zip(graph.inputs, sources, strict=True) if isinstance(source, int)}
     wanted = {operand.value for operand in graph.results}
+    after = {*seeds}  # what depends on the gradients of the outputs
+    for call in graph.calls:
+        if any(operand.value in after for operand in call.inputs):
+            after.update(call.outputs)
     forward, back = [], []
     for call in reversed(graph.calls):
-        if any(value in wanted for value in call.outputs):
+        if any(value in wanted for value in call.outputs) or (call.has_effect and call.outputs[0] not in after):
             forward.append(call)
             wanted |= {operand.value for operand in call.inputs}
         else:

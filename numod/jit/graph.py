@@ -78,6 +78,11 @@ class Call:
     def __post_init__(self):
         self.outputs = tuple(Value(spec.nbytes, self, index) for index, spec in enumerate(self.specs))
 
+    @property
+    def has_effect(self) -> bool:
+        """Whether other processes see that it is done."""
+        return self.op is not None and self.op.effect
+
     def arguments(self) -> dict[str, Any]:
         """Its attributes by name."""
         return {} if self.op is None else dict(zip(self.op.attrs, self.attrs, strict=True))

@@ -12,7 +12,7 @@ def share_common(graph: Graph) -> None:
     kept = []
     for call in graph.calls:
         inputs = tuple(_first(operand, instead) for operand in call.inputs)
-        found = known.setdefault((call.op, call.attrs, inputs, call.specs), call) if call.op is not None else call
+        found = known.setdefault((call.op, call.attrs, inputs, call.specs), call) if call.op is not None and not call.has_effect else call
         if found is call:
             kept.append(call)
         else:

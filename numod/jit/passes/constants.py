@@ -12,7 +12,7 @@ def compute_constants(graph: Graph) -> None:
     """Make constants of the results of calls that take nothing else."""
     kept = []
     for call in graph.calls:
-        fixed = all(operand.value.buffer is not None for operand in call.inputs)
+        fixed = not call.has_effect and all(operand.value.buffer is not None for operand in call.inputs)
         if not fixed or any(value.nbytes > LARGEST for value in call.outputs):
             kept.append(call)
             continue

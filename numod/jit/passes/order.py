@@ -48,8 +48,11 @@ def bits(mask: int) -> Iterator[int]:
 
 
 def _waits(calls: Sequence[Call], over: Mapping[Value, Value]) -> dict[Call, set[Call]]:
-    """For each call those that make what it reads, and those that read what it writes over."""
+    """For each call those that make what it reads, those that read what it writes over, and of calls with an effect the one before."""
     waits = {call: {o.value.call for o in call.inputs if o.value.call is not None} for call in calls}
+    seen = [call for call in calls if call.has_effect]
+    for first, second in zip(seen, seen[1:], strict=False):
+        waits[second].add(first)
     writers = {old: new.call for new, old in over.items()}
     for call in calls if writers else ():
         for operand in call.inputs:
