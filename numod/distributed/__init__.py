@@ -26,7 +26,7 @@ from .group import (
 from .helper import bcast_list_, group_barrier, make_allreduce_cb, synchronized
 
 if TYPE_CHECKING:
-    from .launcher import launcher
+    from .launching import launcher
     from .server import Client, Server
 
 __all__ = [
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 # What these import (sockets, processes) `import numod` does without.
-_ON_FIRST_USE = {"Client": "server", "Server": "server", "launcher": "launcher"}
+_ON_FIRST_USE = {"Client": "server", "Server": "server", "launcher": "launching"}
 
 
 def __getattr__(name: str) -> Any:

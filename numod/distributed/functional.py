@@ -1,11 +1,13 @@
 """What the processes of a group do together with tensors, under MegEngine's names. It is `numod.functional.distributed` as well.
 
-All ranks of a group call the same functions in the same order. ``group`` is a `Group`, or a list of ranks of which the first is the root; None means WORLD.
-Gradients flow through all of them to the rank that a value came from, where `backward` is called on every rank. In a group of one, a tensor comes back as it is.
+All ranks of a group call the same functions in the same order. ``group`` is a `Group`, or a list of ranks of which the first is the root; None means
+WORLD. Gradients flow through all of them to the rank that a value came from, where `backward` is called on every rank. In a group of one, a tensor comes
+back as it is.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,10 +139,8 @@ def reduce_sum(inp: Tensor, group: Ranks = WORLD, device: str | None = None) -> 
     >>> reduce_sum(Tensor([1.0, 2.0])).tolist()
     [1.0, 2.0]
     """
-    total, *rest = _collected("reduce_sum", inp, group, device) or (None,)
-    for each in rest:
-        total = apply(add, (total, each))
-    return total
+    parts = _collected("reduce_sum", inp, group, device)
+    return None if parts is None else functools.reduce(lambda total, part: apply(add, (total, part)), parts)
 
 
 def gather(inp: Tensor, group: Ranks = WORLD, device: str | None = None, axis: int = 0) -> Tensor | None:

@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import config
 from ..device import get_default_device, set_default_device
@@ -97,34 +97,18 @@ class Group:
         return _session is None or is_local(_session.client.master_ip)
 
     def __repr__(self) -> str:
-        return f"Group({self.proc_ranks})"
+        return "WORLD" if self is WORLD else f"Group({self.proc_ranks})"
+
+    def __reduce__(self) -> Any:
+        return "WORLD" if self is WORLD else (Group, (self.proc_ranks,))
 
 
-class _World(Group):
-    """The group of all processes, however many there come to be. (It is made before they are known.)"""
-
-    def __init__(self) -> None:
-        """Nothing is known yet."""
-
-    @property
-    def proc_ranks(self) -> list[int]:  # type: ignore[override]
-        """All ranks."""
-        return [*range(config.world_size)]
-
-    def reset(self, proc_ranks: Sequence[int]) -> None:
-        """Refused: WORLD has all ranks."""
-        raise ValueError("Group.reset: WORLD has the ranks of all processes")
-
-    def __repr__(self) -> str:
-        return "WORLD"
-
-
-WORLD: Group = _World()
+WORLD = Group([0])
 
 
 def as_group(group: Group | Sequence[int] | None) -> Group:
     """A group; WORLD for None, a new one for ranks."""
-    if group is None:
+    if group is None or getattr(group, "proc_ranks", ()) is None:  # as in the WORLD of layers that MegEngine pickled
         return WORLD
     return group if isinstance(group, Group) else Group(group)
 
@@ -180,6 +164,7 @@ def init_process_group(
     mesh = connect(client, rank, world_size)
     _session = Session(client, mesh, backend)
     config.rank, config.world_size = rank, world_size
+    WORLD.reset(range(world_size))
     if device_type in ("gpu", "cuda"):
         set_default_device(f"gpu{device}")
     seed(int.from_bytes(os.urandom(7), "little"))
@@ -198,6 +183,7 @@ def leave(why: str = "") -> None:
         _session.client.close()
     _session = None
     config.rank, config.world_size, config.shared_seed = 0, 1, None
+    WORLD.reset([0])
 
 
 def is_distributed() -> bool:

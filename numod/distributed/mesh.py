@@ -46,23 +46,23 @@ class _Peer:
         self.stage = 0  # of a message: head, text, content
 
     def read(self) -> None:
-        """Read what is there; a message that is complete goes to ``came``."""
+        """Read all that is there; messages that are complete go to ``came``."""
         try:
-            while True:
+            while not self.lost:
                 if len(self.missing):
                     got = self.connection.recv_into(self.missing)
                     if not got:
                         raise EOFError("it has ended")
                     self.missing = self.missing[got:]
-                if not len(self.missing) and self._next():
-                    return
+                if not len(self.missing):
+                    self._next()
         except BlockingIOError:
             pass
         except (OSError, EOFError, ValueError) as error:
             self.lost = self.lost or f"has gone: {error}"
 
-    def _next(self) -> bool:
-        """A part of a message is complete: prepare the next one. True at the end of a message."""
+    def _next(self) -> None:
+        """A part of a message is complete: prepare the next one."""
         if self.stage == 0:
             self.kind, length, self.nbytes = wire.HEAD.unpack(self.part)
             if length > wire.LARGEST_TEXT:
@@ -72,7 +72,7 @@ class _Peer:
             self.text = bytes(self.part).decode()
             place = self.expected[1] if self.expected and self.expected[0] == self.text and not self.came else None
             fits = place is not None and len(place) == self.nbytes
-            self.part = place if fits and place is not None else memoryview(np.empty(self.nbytes, np.uint8))
+            self.part = place if fits and place is not None else np.empty(self.nbytes, np.uint8).data
             self.content = self.part
         else:
             if self.kind == _FAILURE:
@@ -80,10 +80,9 @@ class _Peer:
             else:
                 self.came.append((self.text, self.content))
             self._begin()
-            return True
+            return
         self.missing = self.part
         self.stage += 1
-        return False
 
     def write(self) -> None:
         """Send what the connection takes."""
@@ -118,7 +117,7 @@ class Mesh:
         """Send arrays to ranks, and fill other arrays with what comes from ranks under the same label. All of them are C-contiguous."""
         with self._lock:
             for rank, place in places.items():
-                self.peers[rank].expected = label, memoryview(place.reshape(-1).view(np.uint8))
+                self.peers[rank].expected = label, place.reshape(-1).view(np.uint8).data
             try:
                 for rank, array in sent.items():
                     self._post(rank, label, array)
@@ -138,7 +137,7 @@ class Mesh:
 
     def _post(self, rank: int, label: str, array: Any) -> None:
         peer = self.peers[rank]
-        content = memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         text = label.encode()
         peer.going.append(memoryview(wire.HEAD.pack(_DATA, len(text), len(content)) + text))
         if len(content):
@@ -221,8 +220,7 @@ def connect(client: Client, rank: int, world_size: int) -> Mesh:
                 connection.setblocking(True)
                 try:
                     caller = wire.introduce(connection, secret, calling=False, rank=rank)
-                except DistributedError:
-                    connection.close()
+                except DistributedError:  # a stranger
                     continue
                 connections[caller] = connection
     except TimeoutError:

@@ -99,7 +99,15 @@ def part_of(name: str, x: Spec, axis: int, count: int) -> tuple[int, int]:
     """The axis, and how long one of ``count`` parts along it is."""
     check(x.ndim >= 1, "{}: takes tensors with axes, got shape {}", name, x.shape)
     axis = normalize_axis(name, axis, x.ndim)
-    check(x.shape[axis] % count == 0, "{}: {} values along axis {} of shape {} do not make {} equal parts", name, x.shape[axis], axis, x.shape, count)
+    check(
+        x.shape[axis] % count == 0,
+        "{}: {} values along axis {} of shape {} do not make {} equal parts",
+        name,
+        x.shape[axis],
+        axis,
+        x.shape,
+        count,
+    )
     return axis, x.shape[axis] // count
 
 
@@ -260,4 +268,3 @@ def receive(rank: int | None, spec: Spec) -> Tensor:
         zero = constant(0.0, dtype, spec.device)
         tape.shared.append((*tapes.source(out), apply(broadcast_to, (zero,), (shape,))))  # type: ignore[misc]
     return out
-

@@ -109,29 +109,40 @@ class Client:
         self.master_ip, self.port = master_ip, port
         self._lock = threading.Lock()
         self._turns: dict[str, int] = {}
+        self._connection: socket.socket | None = None
         self.connect()
 
     def connect(self) -> None:
         """Connect, anew if it has been connected before."""
-        self._connection = wire.call(self.master_ip, self.port, config.patience)
-        wire.introduce(self._connection, wire.key(), calling=True)
-        self._connection.settimeout(config.patience)
+        self.close()
+        connection = wire.call(self.master_ip, self.port, config.patience)
+        wire.introduce(connection, wire.key(), calling=True)
+        connection.settimeout(config.patience)
+        self._connection = connection
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def host(self) -> str:
         """The address of this machine on the way to the master."""
-        return self._connection.getsockname()[0]
+        return self._connected().getsockname()[0]
+
+    def _connected(self) -> socket.socket:
+        if self._connection is None:
+            raise DistributedError("Client: it has been closed; connect() connects it anew")
+        return self._connection
 
     def _ask(self, what: str, key: str, size: int = 0, content: bytes = b"") -> bytes:
         if not isinstance(key, str):
             raise TypeError(f"Client: a key must be a str, got {key!r}")
         with self._lock:
+            connection = self._connected()
             try:
-                wire.send(self._connection, json.dumps({"do": what, "key": key, "size": size}), content)
-                return wire.receive(self._connection)[2]
+                wire.send(connection, json.dumps({"do": what, "key": key, "size": size}), content)
+                return wire.receive(connection)[2]
             except TimeoutError:
                 raise DistributedError(f"Client: nothing has come to {what} {key!r} for {config.patience} seconds") from None
             except (OSError, EOFError) as error:

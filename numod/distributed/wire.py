@@ -93,7 +93,7 @@ def _prepared(connection: socket.socket) -> socket.socket:
 
 
 def introduce(connection: socket.socket, secret: bytes, calling: bool, rank: int = 0) -> int:
-    """Show the other side that this one knows the key, and see that it does; returns the rank that it says. DistributedError if it does not.
+    """Show the other side that this one knows the key, and see that it does; returns the rank that it says. If not, close and raise DistributedError.
 
     Each side sends a random number, and then the HMAC-SHA256 of both numbers, of who called and of its rank.
     """
@@ -106,10 +106,12 @@ def introduce(connection: socket.socket, secret: bytes, calling: bool, rank: int
         first, second = (mine, theirs) if calling else (theirs, mine)
         connection.sendall(_proof(secret, calling, first + second))
         if not hmac.compare_digest(read(connection, _PROOF), _proof(secret, not calling, first + second)):
+            connection.close()
             raise DistributedError(
                 "distributed: the other process has another key; processes that no launcher started together need the same NUMOD_DISTRIBUTED_KEY"
             )
     except (OSError, EOFError) as error:
+        connection.close()
         raise DistributedError(f"distributed: the other process did not introduce itself: {error}") from None
     connection.settimeout(before)
     return struct.unpack("!I", theirs[_NONCE:])[0]

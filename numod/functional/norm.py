@@ -6,16 +6,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..constants import constant
+from ..distributed.functional import all_reduce_sum
+from ..distributed.group import WORLD, Group, as_group
+from ..dtype import float64
 from ..errors import check
 from ..op import apply
 from ..ops import layer_norm as layer_norm_ops, norm as norm_ops, pool as pool_ops, view
 from ..ops.group_norm import group_normalize
 from ..tensor import Tensor
 from .elemwise import add, maximum, mul, square
-from .reduction import mean
+from .reduction import mean, sum
 from .sides import Sides, reshaped
-from .tensor import transpose
+from .tensor import concat, transpose
 
 
 def _standardize(inp: Tensor, axis: tuple[int, ...], eps: float) -> Tensor:
@@ -87,16 +92,24 @@ def batch_norm(
     scale, shift = (reshaped(each, row) if each is not None else fill for each, fill in ((weight, one), (bias, zero)))
     out, mean, var = apply(norm_ops.normalize, (inp, scale, shift), ((0, 2, 3), float(eps)))
     count = inp.size // max(channels, 1)
-    moved = []
-    for running, batch, factor in ((running_mean, mean, 1.0), (running_var, var, count / max(count - 1, 1))):
-        if running is not None:
-            batch = reshaped(batch.detach(), running.shape)
-            moved.append(running.detach() * momentum + batch * (factor * (1 - momentum)))
+    moved = _moved(running_mean, running_var, mean, var, count / max(count - 1, 1), momentum)
     if not inplace:
         return (out, *moved)
     for running, value in zip([each for each in (running_mean, running_var) if each is not None], moved, strict=True):
         running._reset(value)
     return out
+
+
+def _moved(
+    running_mean: Tensor | None, running_var: Tensor | None, mean: Tensor, var: Tensor, unbiased: float | Tensor, momentum: float
+) -> list[Tensor]:
+    """The running statistics that there are, after a batch. unbiased: what makes the variance an unbiased one."""
+    moved = []
+    for running, batch, factor in ((running_mean, mean, 1.0), (running_var, var, unbiased)):
+        if running is not None:
+            batch = reshaped(batch.detach(), running.shape)
+            moved.append(running.detach() * momentum + batch * (factor * (1 - momentum)))
+    return moved
 
 
 def _column(x: Tensor) -> Tensor:
@@ -217,9 +230,9 @@ def sync_batch_norm(
     momentum: float | Tensor = 0.9,
     eps: float = 1e-5,
     eps_mode: str = "additive",
-    group: object = None,
+    group: Group | Sequence[int] | None = WORLD,
 ) -> Tensor:
-    """`batch_norm` with the statistics of the batches of all processes of ``group``; numod has one process, whose batch is all there is.
+    """`batch_norm` with the statistics of the batches of all processes of ``group`` together, in training. Batches may differ in size.
 
     eps_mode: "additive" divides by ``sqrt(var + eps)``, "max" by ``sqrt(max(var, eps))``.
     Shape: inp (N, C, ...) with any further axes; all others have C elements.
@@ -236,15 +249,36 @@ def sync_batch_norm(
     shape, channels = inp.shape, inp.shape[1]
     image = reshaped(inp, (shape[0], channels, 1, inp.size // max(shape[0] * channels, 1)))
     momentum = float(momentum)
-    if eps_mode.lower() == "additive":
+    alone = not training or as_group(group).size == 1
+    if alone and eps_mode.lower() == "additive":
         out = batch_norm(image, running_mean, running_var, weight, bias, training=training, momentum=momentum, eps=eps)
         return reshaped(out, shape)
-    if training:
+    if not alone:
+        center, var, unbiased = _of_all_ranks(image, group)
+        moved = _moved(running_mean, running_var, center, var, unbiased, momentum)
+        for running, value in zip([each for each in (running_mean, running_var) if each is not None], moved, strict=True):
+            running._reset(value)
+    elif training:
         center = mean(image, (0, 2, 3), keepdims=True)
         var = mean(square(image - center), (0, 2, 3), keepdims=True)
         batch_norm(image.detach(), running_mean, running_var, training=True, momentum=momentum)  # moves the running statistics
     else:
         assert running_mean is not None and running_var is not None  # checked above
         center, var = _column(running_mean.detach()), _column(running_var.detach())
-    out = (image - center) * maximum(var, eps) ** -0.5
+    out = (image - center) * (maximum(var, eps) if eps_mode.lower() == "max" else var + eps) ** -0.5
     return reshaped(_affine(out, *(None if each is None else _column(each) for each in (weight, bias))), shape)
+
+
+def _of_all_ranks(image: Tensor, group: Group | Sequence[int] | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean and variance of each channel over the images of all ranks, and what makes the variance unbiased.
+
+    Sums and numbers of values go together, in float64: a float32 does not count above 2 ** 24.
+    """
+    each, dtype = (0, 2, 3), image.dtype
+    count = Tensor(np.full((1, 1, 1, 1), image.size // max(image.shape[1], 1)), dtype="float64", device=image.device)
+    sums = all_reduce_sum(concat([sum(image, each, keepdims=True).astype(float64), count], axis=1), group)
+    total = sums[:, -1:].detach()
+    center = (sums[:, :-1] / total).astype(dtype)
+    squares = sum(square(image - center), each, keepdims=True).astype(float64)
+    var = (all_reduce_sum(squares, group) / total).astype(dtype)
+    return center, var, (total / maximum(total - 1, 1)).astype(dtype)

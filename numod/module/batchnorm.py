@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import functional as F
+from ..distributed.group import WORLD, Group, as_group
 from ..errors import check
 from ..tensor import Parameter, Tensor
 from . import init
@@ -70,7 +71,7 @@ class _BatchNorm(Module):
         bias: Tensor | None = self.bias
         if self.freeze and weight is not None and bias is not None:
             weight, bias = weight.detach(), bias.detach()
-        y = F.batch_norm(
+        y = self._normalize(
             inp.reshape(*inp.shape, *[1] * (4 - inp.ndim)),
             self.running_mean if self.track_running_stats else None,
             self.running_var if self.track_running_stats else None,
@@ -81,6 +82,9 @@ class _BatchNorm(Module):
             eps=self.eps,
         )
         return y.reshape(inp.shape)
+
+    def _normalize(self, *tensors: Tensor | None, **settings: Any) -> Tensor:
+        return F.batch_norm(*tensors, **settings)  # type: ignore[arg-type]
 
     def _module_info_string(self) -> str:
         return (
@@ -122,7 +126,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """`BatchNorm2d` with the statistics of the batches of all processes of ``group``; numod has one process, whose batch is all there is.
+    """`BatchNorm2d` with the statistics of the batches of all processes of ``group`` together, in training. Without a group it is the same.
 
     Shape: (N, C), (N, C, L) or (N, C, H, W) -> the same. All else is as in `BatchNorm2d`.
 
@@ -141,8 +145,11 @@ class SyncBatchNorm(_BatchNorm):
         affine: bool = True,
         track_running_stats: bool = True,
         freeze: bool = False,
-        group: object = None,
+        group: Group | None = WORLD,
         name: str | None = None,
     ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, freeze, name)
-        self.group = group
+        self.group = as_group(group)
+
+    def _normalize(self, *tensors: Tensor | None, **settings: Any) -> Tensor:
+        return F.sync_batch_norm(*tensors, group=self.group, **settings)  # type: ignore[arg-type, misc]

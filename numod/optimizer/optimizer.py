@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..distributed.helper import bcast_list_
 from ..errors import check
 from ..tensor import Parameter, Tensor
 
@@ -98,6 +99,10 @@ class Optimizer(ABC):
         for param in self._params():
             if param.grad is not None:
                 param.grad.reset_zero()
+
+    def bcast_param(self) -> None:
+        """Give the parameters on all ranks of `numod.distributed` the values that they have on rank 0."""
+        bcast_list_(self._params())
 
     def _params(self) -> list[Parameter]:
         return [param for group in self.param_groups for param in group["params"]]

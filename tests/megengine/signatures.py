@@ -61,7 +61,7 @@ class Written:
         try:
             ast.literal_eval(repr(value))
         except (SyntaxError, ValueError):
-            return getattr(value, "__name__", None) or str(value).rpartition(" at ")[0].strip("<").replace(" ", ".") or type(value).__name__
+            return getattr(value, "__name__", None) or type(value).__name__
         return repr(value)
 
     def __repr__(self):

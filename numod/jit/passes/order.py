@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..graph import Call, Value
@@ -51,7 +52,7 @@ def _waits(calls: Sequence[Call], over: Mapping[Value, Value]) -> dict[Call, set
     """For each call those that make what it reads, those that read what it writes over, and of calls with an effect the one before."""
     waits = {call: {o.value.call for o in call.inputs if o.value.call is not None} for call in calls}
     seen = [call for call in calls if call.has_effect]
-    for first, second in zip(seen, seen[1:], strict=False):
+    for first, second in itertools.pairwise(seen):
         waits[second].add(first)
     writers = {old: new.call for new, old in over.items()}
     for call in calls if writers else ():

@@ -84,7 +84,7 @@ class launcher:
             raise ValueError(
                 f"launcher: n_gpus ranks from rank_start on must be in a world_size of {self.world_size}, got {n_gpus} from {rank_start} on"
             )
-        if n_gpus < self.world_size and (is_local(master_ip) and not port or not os.environ.get("NUMOD_DISTRIBUTED_KEY")):
+        if n_gpus < self.world_size and ((is_local(master_ip) and not port) or not os.environ.get("NUMOD_DISTRIBUTED_KEY")):
             raise ValueError(
                 f"launcher: {n_gpus} of {self.world_size} processes are here; for others, give master_ip and port, and set NUMOD_DISTRIBUTED_KEY"
             )
@@ -92,7 +92,7 @@ class launcher:
 
     def __call__(self, *args: Any, **kwargs: Any) -> list:
         """Run the function with these arguments in all processes."""
-        context = multiprocessing.get_context(METHOD)
+        context: Any = multiprocessing.get_context(METHOD)
         server = Server.waiting(self.port) if self.rank_start == 0 else None
         pipes: list[connection.Connection] = []
         processes: list[Any] = []
@@ -110,11 +110,15 @@ class launcher:
                 }
                 work = self.func if METHOD == "fork" else _Named(self.func)
                 threads = max(config.num_threads // self.n_gpus, 1)
-                process = context.Process(target=_work, args=(theirs, work, threads, settings, args, kwargs), name=f"numod-rank-{settings['rank']}")
+                process = context.Process(
+                    target=_work, args=(theirs, work, threads, settings, args, kwargs), name=f"numod-rank-{settings['rank']}"
+                )
                 pipes.append(ours)
                 processes.append(process)
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: those of numod's pool are none of the child's
+                    warnings.simplefilter(
+                        "ignore", DeprecationWarning
+                    )  # of forks beside threads: those of numod's pool are none of the child's
                     process.start()
                 theirs.close()
             if server:
@@ -132,16 +136,16 @@ class launcher:
         """What the processes return. When one fails, the others have a moment to say whether it was the first."""
         results: list[Any] = [None] * len(pipes)
         failures: list[tuple[bool, int, str, bytes | None]] = []  # (because of another one, rank, text, exception)
-        waiting: dict[Any, int] = {pipe: place for place, pipe in enumerate(pipes)}
+        waiting = {pipe: place for place, pipe in enumerate(pipes)}
         until: float | None = None
         while waiting:
-            ready = connection.wait([*waiting], None if until is None else max(until - time.monotonic(), 0))
+            ready: list[Any] = connection.wait([*waiting], None if until is None else max(until - time.monotonic(), 0))
             if not ready:
                 break
             for pipe in ready:
                 place = waiting.pop(pipe)
                 try:
-                    failed, content = pipe.recv()  # type: ignore[union-attr]
+                    failed, content = pipe.recv()
                 except (EOFError, OSError):
                     processes[place].join(_PATIENCE)
                     failures.append((False, place, f"died with exit code {processes[place].exitcode}", None))
@@ -218,7 +222,7 @@ def _end(process: Any) -> None:
     for insist in (None, process.terminate, process.kill):
         if insist is not None:
             insist()
-        process.join(_PATIENCE if sys.exc_info()[0] is None or insist else 0.2)
+        process.join(_PATIENCE if sys.exc_info()[0] is None or insist else 1.0)
         if process.exitcode is not None:
             break
     process.close()
