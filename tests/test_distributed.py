@@ -231,6 +231,12 @@ def test_gradients_flow_back_along_a_pipeline():
     assert whole.dtype == np.int32 and whole.tolist() == [1, 2]
 
 
+def test_values_without_unix_sockets(monkeypatch):
+    monkeypatch.delattr(socket, "AF_UNIX")
+    found = ranks(2, lambda: D.all_reduce_sum(nm.Tensor(TALL[dist.get_rank()])).numpy())
+    assert all(np.array_equal(each, TALL[0] + TALL[1]) for each in found)
+
+
 def test_large_tensors_cross_without_waiting_for_each_other():
     def cross():
         other = 1 - dist.get_rank()
@@ -452,6 +458,20 @@ def test_a_rank_that_does_not_come_is_named():
 
     with pytest.raises(dist.WorkerError, match=r"rank 0 in all_reduce_sum.*: rank 1 has not answered for 1 seconds"):
         ranks(2, late)
+
+
+def test_two_processes_of_one_rank_are_refused():
+    server = dist.Server()
+
+    def join(rank):
+        leave()
+        dist.init_process_group("localhost", server.py_server_port, 3, min(rank, 1), 0)
+
+    try:
+        with pytest.raises(dist.WorkerError, match="rank 0 of 3 was called by rank 1, which is none that it waits for"):
+            ranks(3, lambda: join(dist.get_rank()))
+    finally:
+        server.close()
 
 
 def test_exit_of_a_worker():

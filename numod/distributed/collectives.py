@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import config
 from ..dtype import is_half
+from ..kernel import runtime
 from .group import session
 
 _SMALL = 1 << 15  # bytes that every rank sends to every other one, instead of a part to each and then the result of its part
@@ -24,14 +25,14 @@ def all_reduce(x: np.ndarray, out: np.ndarray, ranks: Sequence[int], mode: str) 
     name, mesh, size = label(f"all_reduce_{mode}", x, ranks), session("all_reduce").mesh, len(ranks)
     others, flat, result = _others(ranks), x.reshape(-1), out.reshape(-1)
     if x.nbytes <= _SMALL:
-        rows = {rank: np.empty_like(flat) for rank in others}
+        rows = {rank: _room(flat) for rank in others}
         mesh.exchange(name, dict.fromkeys(others, flat), rows)
         _reduce([rows.get(rank, flat) for rank in ranks], result, mode)
         return
     bounds = [flat.size * place // size for place in range(size + 1)]
     parts = {rank: slice(*bounds[place : place + 2]) for place, rank in enumerate(ranks)}
     mine = parts[config.rank]
-    rows = {rank: np.empty_like(flat[mine]) for rank in others}
+    rows = {rank: _room(flat[mine]) for rank in others}
     mesh.exchange(name, {rank: flat[parts[rank]] for rank in others}, rows)
     _reduce([rows.get(rank, flat[mine]) for rank in ranks], result[mine], mode)
     mesh.exchange(name, dict.fromkeys(others, result[mine]), {rank: result[parts[rank]] for rank in others})
@@ -41,7 +42,7 @@ def exchange(name: str, x: np.ndarray, parts: Sequence[np.ndarray], ranks: Seque
     """Send each rank its part; what all ranks have sent to this one, in their order."""
     mesh = session(name).mesh
     mine = np.ascontiguousarray(parts[ranks.index(config.rank)])
-    rows = {rank: np.empty_like(mine) for rank in _others(ranks)}
+    rows = {rank: _room(mine) for rank in _others(ranks)}
     sent = {rank: part for rank, part in zip(ranks, parts, strict=True) if rank != config.rank}
     mesh.exchange(label(name, x, ranks), sent, rows)
     return [rows.get(rank, mine) for rank in ranks]
@@ -60,6 +61,11 @@ def reduce_scatter(x: np.ndarray, out: np.ndarray, ranks: Sequence[int], axis: i
 def all_to_all(x: np.ndarray, out: np.ndarray, ranks: Sequence[int], split_axis: int, concat_axis: int) -> None:
     """``out`` becomes the parts that all ranks have for this one."""
     np.concatenate(exchange("all_to_all", x, np.split(x, len(ranks), split_axis), ranks), concat_axis, out=out)
+
+
+def _room(like: np.ndarray) -> np.ndarray:
+    """An array of this shape and dtype in memory from the pool, which need not be cleared by the system each time."""
+    return np.ndarray(like.shape, like.dtype, runtime.alloc(like.nbytes) if like.nbytes else None)
 
 
 def _others(ranks: Sequence[int]) -> list[int]:

@@ -222,10 +222,18 @@ def connect(client: Client, rank: int, world_size: int) -> Mesh:
                     caller = wire.introduce(connection, secret, calling=False, rank=rank)
                 except DistributedError:  # a stranger
                     continue
+                if caller in connections or not rank < caller < world_size:
+                    connection.close()
+                    raise DistributedError(
+                        f"init_process_group: rank {rank} of {world_size} was called by rank {caller}, which is none that it waits for; "
+                        "each process must have a rank of its own, and all the same world_size"
+                    )
                 connections[caller] = connection
-    except TimeoutError:
-        missing = sorted({*range(world_size)} - {*connections, rank})
+    except Exception as error:
         for connection in connections.values():
             connection.close()
+        if not isinstance(error, TimeoutError):
+            raise
+        missing = sorted({*range(world_size)} - {*connections, rank})
         raise DistributedError(f"init_process_group: rank {rank} has not met ranks {missing} for {config.patience} seconds") from None
     return Mesh(rank, connections)

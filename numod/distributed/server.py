@@ -29,7 +29,7 @@ class Server:
     >>> client.user_set("answer", 42)
     >>> client.user_get("answer")
     42
-    >>> server.close()
+    >>> client.close(); server.close()
     """
 
     def __init__(self, port: int = 0):
