@@ -7,6 +7,10 @@ class DistributedError(RuntimeError):
     """Another process of the group has failed, has gone, does something else, or does not answer. The message names its rank."""
 
 
+class PeerLost(DistributedError):
+    """The other process has failed or gone, so that the cause is to be looked for there."""
+
+
 class NotInitialized(RuntimeError, AssertionError):
     """Something needs a process group, and there is none. (MegEngine: AssertionError.)"""
 

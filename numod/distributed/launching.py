@@ -23,7 +23,7 @@ from typing import Any
 
 from .. import config
 from ..threads import set_num_threads
-from .errors import DistributedError, WorkerError
+from .errors import PeerLost, WorkerError
 from .group import DEVICE_TYPES, checked_backend, init_process_group, leave
 from .helper import get_device_count_by_fork
 from .server import Server
@@ -188,7 +188,7 @@ def _work(pipe: connection.Connection, func: Callable, threads: int, settings: d
         why = ""
     except BaseException as error:
         why = f"{type(error).__name__}: {error}".partition("\n")[0]
-        answer = True, (isinstance(error, DistributedError), traceback.format_exc(), _pickled(error))
+        answer = True, (isinstance(error, PeerLost), traceback.format_exc(), _pickled(error))
     leave(why)
     with contextlib.suppress(BrokenPipeError):
         pipe.send(answer)

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import config
 from . import wire
-from .errors import DistributedError
+from .errors import DistributedError, PeerLost
 from .server import Client
 
 _DATA, _FAILURE = 0, 1
@@ -161,7 +161,7 @@ class Mesh:
         while waiting := [peer for peer in waiting if not done(peer)]:
             for peer in waiting:
                 if peer.lost:
-                    raise DistributedError(f"rank {self.rank} in {what}: rank {peer.rank} {peer.lost}")
+                    raise PeerLost(f"rank {self.rank} in {what}: rank {peer.rank} {peer.lost}")
             for peer in self.peers.values():
                 self._watch(peer)
             ready = self._selector.select(until - time.monotonic())
