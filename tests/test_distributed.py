@@ -22,6 +22,9 @@ from numod.data.dataset import ArrayDataset
 from numod.distributed import mesh, wire
 from numod.distributed.group import leave
 from numod.jit import trace
+from numod.jit.graph import Call
+from numod.jit.passes.order import in_order
+from numod.op import TABLE
 from numod.optimizer import SGD
 
 D = F.distributed
@@ -364,6 +367,48 @@ def test_a_program_keeps_what_others_wait_for():
         return [traced(x * k).tolist() for k in (1, 2, 3)], sum(call.name.startswith("all_") for call in traced.graph.calls)
 
     assert ranks(2, counted) == [([[7.0, 9.0], [10.0, 14.0], [13.0, 19.0]], 6)] * 2
+
+
+def unused_sums(x):
+    D.all_reduce_sum(x)
+    return x * 2
+
+
+def sums_between_loops(x):
+    """The loops of a, b and c become one, which must not come behind the second sum, nor that before the first."""
+    a = x * 2
+    first = D.all_reduce_sum(a)
+    second = D.all_gather(x)
+    b = x + 1
+    c = F.relu(a * b)
+    return first.sum() + second.sum() + D.all_reduce_max(c).sum()
+
+
+@pytest.mark.parametrize("function", [unused_sums, sums_between_loops])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_program_does_on_one_rank_what_the_function_does_on_another(function, recorded):
+    def both():
+        call = trace(function) if dist.get_rank() else function
+        x, found = nm.Tensor([1.0, 2.0]) + dist.get_rank(), []
+        for _ in range(3):
+            gm = GradManager().attach([x] if recorded else [])
+            with gm:
+                made = call(x)
+                found.append(D.all_gather(made.sum().reshape(1)).tolist())
+                gm.backward(made)
+        return found, x.grad.tolist() if recorded else None
+
+    (first, here), (second, there) = ranks(2, both)
+    assert first == second == [first[0]] * 3
+    assert (here is None) == (there is None) == (not recorded)
+
+
+def test_calls_with_an_effect_keep_their_order_when_one_waits_for_a_call_that_moved():
+    spec, op = nm.Tensor([1.0])._spec, TABLE["all_reduce"]
+    moved = Call("moved", None, (), (), (spec,), None, None)
+    first = Call("first", op, (), (moved.made(),), (spec,), None, None)
+    second = Call("second", op, (), (), (spec,), None, None)
+    assert in_order([first, second, moved], {}) == [moved, first, second]
 
 
 def test_a_traced_function_may_send_if_its_recording_is_within():

@@ -11,6 +11,7 @@ import numpy as np
 from .. import tape as tapes
 from ..constants import constant
 from ..device import as_device
+from ..distributed.ops import kept_apart
 from ..op import apply
 from ..ops.math import add
 from ..ops.view import astype, broadcast_to
@@ -55,7 +56,7 @@ def leaves_of(tensors: Sequence[Tensor]) -> Iterator[list[Leaf]]:
 class Backward:
     """What a capture has seen of the way back from its results to ``leaves``.
 
-    places: which of the results it starts from, which are ``outputs``. operands: the gradient of each leaf, None where none flows.
+    effects: the calls with one on the way there. places: which of the results it starts from, which are ``outputs``. operands: the gradient of each leaf, None where none flows.
     """
 
     def __init__(self, capture: Capture, results: Sequence[Tensor], leaves: Sequence[Leaf]):
@@ -65,12 +66,13 @@ class Backward:
                 "trace: what only one rank sends or receives cannot be traced within a recording; let the recording and `backward` be part of "
                 "what is traced"
             )
+        self.effects = {call for call in capture.graph.calls if call.has_effect}
         self.places = [index for index, tensor in enumerate(results) if tensor._spec.is_float and tapes.source(tensor) is not None]
         outputs = [results[index] for index in self.places]
         self._outputs = [(tensor, tensor._node, tensor._index) for tensor in outputs]
         self.specs = [tensor._spec for tensor in outputs]
         seeds = []
-        with tapes.paused():
+        with tapes.paused(), kept_apart():
             for index, tensor in enumerate(outputs):
                 seed = Tensor(np.zeros(tensor.shape), dtype=tensor.dtype, device=tensor.device)
                 capture.give(seed, index)
@@ -100,13 +102,9 @@ def split(graph: Graph, sources: list[Any], backward: Backward) -> tuple[list[An
     """
     seeds = {value: source for value, source in zip(graph.inputs, sources, strict=True) if isinstance(source, int)}
     wanted = {operand.value for operand in graph.results}
-    after = {*seeds}  # what depends on the gradients of the outputs
-    for call in graph.calls:
-        if any(operand.value in after for operand in call.inputs):
-            after.update(call.outputs)
     forward, back = [], []
     for call in reversed(graph.calls):
-        if any(value in wanted for value in call.outputs) or (call.has_effect and call.outputs[0] not in after):
+        if any(value in wanted for value in call.outputs) or call in backward.effects:
             forward.append(call)
             wanted |= {operand.value for operand in call.inputs}
         else:
