@@ -30,7 +30,6 @@ from . import collectives
 from .errors import DistributedError
 from .group import session
 
-
 _local = threading.local()
 
 

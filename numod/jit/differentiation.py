@@ -56,7 +56,8 @@ def leaves_of(tensors: Sequence[Tensor]) -> Iterator[list[Leaf]]:
 class Backward:
     """What a capture has seen of the way back from its results to ``leaves``.
 
-    effects: the calls with one on the way there. places: which of the results it starts from, which are ``outputs``. operands: the gradient of each leaf, None where none flows.
+    effects: the calls before it that others see. places: which of the results it starts from, which are ``outputs``.
+    operands: the gradient of each leaf, None where none flows.
     """
 
     def __init__(self, capture: Capture, results: Sequence[Tensor], leaves: Sequence[Leaf]):
