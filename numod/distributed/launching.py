@@ -116,9 +116,8 @@ class launcher:
                 pipes.append(ours)
                 processes.append(process)
                 with warnings.catch_warnings():
-                    warnings.simplefilter(
-                        "ignore", DeprecationWarning
-                    )  # of forks beside threads: those of numod's pool are none of the child's
+                    # Forks beside threads: those of numod's pool are none of the child's.
+                    warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
                     process.start()
                 theirs.close()
             if server:
