@@ -17,8 +17,8 @@ import numod.functional as F
 import numod.module as M
 from numod import config
 from numod.autodiff import GradManager
-from numod.data import RandomSampler, SequentialSampler
-from numod.data.dataset import ArrayDataset
+from numod.data import DataLoader, RandomSampler, SequentialSampler
+from numod.data.dataset import ArrayDataset, Dataset
 from numod.distributed import launching, mesh, wire
 from numod.distributed.group import leave
 from numod.jit import trace
@@ -449,6 +449,21 @@ def test_samplers_share_a_data_set():
     assert (first, second) == ([[0, 2, 4], [6, 8]], [[1, 3, 5], [7, 9]])
     assert sorted(some[:5] + others[:5]) == sorted(some[5:] + others[5:]) == [*range(10)]
     assert here != there
+
+
+class OfRanks(Dataset):
+    """Items that say which rank they are read for."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return dist.get_rank() * 10 + dist.get_world_size()
+
+
+def test_workers_of_a_loader_know_the_rank_that_they_work_for():
+    found = ranks(2, lambda: [batch.tolist() for batch in DataLoader(OfRanks(), num_workers=1)])
+    assert found == [[[2]], [[12]]]
 
 
 # What goes wrong

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import config
 from .sharing import Slot
 
 AHEAD = 2  # batches that each worker may have ready
@@ -53,7 +54,8 @@ class Worker:
         self.number = number
         self.slots = [Slot() for _ in range(AHEAD)]
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, self.slots, make, seed), daemon=True, name=f"numod-data-{number}")
+        place = config.rank, config.world_size
+        self.process = context.Process(target=_work, args=(theirs, self.slots, make, seed, place), daemon=True, name=f"numod-data-{number}")
         try:
             with _uninterrupted():
                 self.process.start()
@@ -192,8 +194,9 @@ def _unpickled(pickled: bytes | None) -> BaseException | None:
         return None
 
 
-def _work(pipe: connection.Connection, slots: list[Slot], make: Callable[..., Any], seed: int) -> None:
-    """What a worker process does until its pipe is closed."""
+def _work(pipe: connection.Connection, slots: list[Slot], make: Callable[..., Any], seed: int, place: tuple[int, int]) -> None:
+    """What a worker process does until its pipe is closed. place: the rank of the loader's process, and of how many it is one."""
+    config.rank, config.world_size = place
     threading.Thread(target=_die_with_parent, daemon=True).start()
     random.seed(seed)
     np.random.seed(seed)
