@@ -34,7 +34,7 @@ from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from . import data, hub, jit, quantization, utils
+    from . import amp, data, hub, jit, quantization, utils
 
 tensor = Tensor
 __version__ = "0.1.0"
@@ -45,6 +45,7 @@ __all__ = [
     "Parameter",
     "ShapeError",
     "Tensor",
+    "amp",
     "autodiff",
     "coalesce_free_memory",
     "data",
@@ -84,7 +85,7 @@ __all__ = [
 ]
 
 # What these import (sockets, processes, XML) would be a fifth of the time that `import numod` takes.
-_ON_FIRST_USE = {"data", "hub", "jit", "quantization", "utils"}
+_ON_FIRST_USE = {"amp", "data", "hub", "jit", "quantization", "utils"}
 
 
 def __getattr__(name: str) -> Any:

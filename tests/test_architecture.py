@@ -25,11 +25,13 @@ ROOMS = """
     op
     forms
     ops
+    precision
     random
     distributed
     functional
     autodiff serialization
-    module optimizer amp traced_module
+    module optimizer traced_module
+    amp
     quantization jit
     utils hub array_api
     data

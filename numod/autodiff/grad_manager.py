@@ -10,6 +10,7 @@ from ..constants import constant
 from ..op import apply
 from ..ops.math import add
 from ..ops.view import broadcast_to
+from ..precision import as_given
 from ..tape import Leaf
 from ..tensor import Tensor
 
@@ -121,6 +122,7 @@ class GradManager:
             self._unwatch(entry)
         tapes.current().close()
 
+    @as_given  # gradients have the dtypes of the values
     def backward(self, y: Tensor | Sequence[Tensor] | None = None, dy: Tensor | Sequence[Tensor] | None = None) -> None:
         """Add the gradients of ``y`` (of ``sum(y * dy)``) to the ``.grad`` of the attached tensors, and end the recording.
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..dtype import boolean, is_float
+from ..precision import as_given
 from ..tensor import Tensor
 from .dropout import dropout
 from .elemwise import add, where
@@ -75,6 +76,7 @@ def _added(shape: tuple[int, ...], key_padding_mask, attn_mask, is_causal: bool)
     return terms
 
 
+@as_given
 def multi_head_attention(
     query: Tensor,
     key: Tensor,

@@ -8,6 +8,7 @@ from ..dtype import is_float, uint8
 from ..errors import DTypeError, check
 from ..op import apply
 from ..ops import color
+from ..precision import as_given
 from ..tensor import Tensor
 from .linalg import matmul
 from .tensor import broadcast_to
@@ -32,6 +33,7 @@ class ModeError(ValueError, AssertionError):
     """A conversion that there is not. (MegEngine: AssertionError.)"""
 
 
+@as_given
 def _mixed(inp: Tensor, matrix: list, before: float = 0.0, after: list | None = None) -> Tensor:
     """Channels times a matrix: (..., inputs) -> (..., outputs); ``before`` is taken from all but the first, ``after`` added."""
     weights = np.array(matrix)

@@ -7,6 +7,7 @@ import math
 from ..errors import check
 from ..op import apply
 from ..ops import conv as conv_ops, region, windows
+from ..precision import as_given, low
 from ..tensor import Tensor
 from .elemwise import add
 from .linalg import matmul
@@ -136,7 +137,7 @@ def _conv_transpose(
     )
     shape = (inp.shape[0], weight.shape[1] * groups, *sides)
     out = apply(conv_ops.conv_data_gradient, (inp, weight), (shape, *attrs))
-    return out if bias is None else add(out, bias)
+    return out if bias is None else add(out, low(bias) if axes < 3 else bias)
 
 
 def conv_transpose2d(
@@ -183,6 +184,7 @@ def conv_transpose3d(
     return _conv_transpose(3, inp, weight, bias, stride, padding, output_padding, dilation, groups, "cross_correlation")
 
 
+@as_given
 def local_conv2d(
     inp: Tensor,
     weight: Tensor,

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import check
 from ..op import apply
 from ..ops import sampling
+from ..precision import low
 from ..tensor import Tensor
 from .conv import conv_attrs, flat_weight
 from .elemwise import add, logical_and, maximum, round
@@ -86,7 +87,7 @@ def deformable_conv2d(
         weight.reshape(1, groups, outputs // groups, per_group * taps), (n, groups, outputs // groups, per_group * taps)
     )
     out = matmul(matrices, seen).reshape(n, outputs, *sides)
-    return out if bias is None else add(out, bias)
+    return out if bias is None else add(out, low(bias))
 
 
 def deformable_psroi_pooling(

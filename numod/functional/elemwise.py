@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
-from .. import dtype as dtypes
+from .. import dtype as dtypes, precision
 from ..constants import constant
 from ..op import Op, apply
 from ..ops import activation, compare, math, trigonometry, view
@@ -108,12 +108,15 @@ def binary(op: Op) -> Binary:
 
 
 def _power() -> Binary:
-    """`binary` of pow, but for squares of floats, which most powers are: they are one multiplication, a fiftieth of the time."""
+    """`binary` of pow, but for squares of floats, which most powers are: they are one multiplication, a fiftieth of the time.
+
+    Within autocast they are cast as powers are, unlike `square`.
+    """
     general = binary(math.pow)
 
     def function(x: Operand, y: Operand) -> Tensor:
         if type(y) in (int, float) and y == 2 and isinstance(x, Tensor) and x._spec.is_float:
-            return apply(math.square, (x,))
+            return apply(math.square, (precision.high(x) if precision.active else x,))
         return general(x, y)
 
     return _named(function, math.pow)

@@ -7,6 +7,7 @@ import math
 from ..dtype import float32
 from ..op import apply
 from ..ops import decompose, linalg, reduce, view
+from ..precision import as_given
 from ..tensor import Tensor
 from .elemwise import abs, as_tensor, div, maximum, not_equal, pow
 from .reduction import Axis, AxisError, axes_of, max, min, sum
@@ -33,6 +34,8 @@ def matmul(inp1: Tensor, inp2: Tensor, transpose_a: bool = False, transpose_b: b
     if x.ndim == 0 or y.ndim == 0:
         raise RankError(f"matmul: operands must have axes, got shapes {x.shape} and {y.shape}")
     row, column = x.ndim == 1, y.ndim == 1
+    if row and column:
+        return dot(x, y)
     if row:
         x, transpose_a = _reshape(x, (1, x.size)), False
     if column:
@@ -53,6 +56,7 @@ class RankError(ValueError, AssertionError):
     """An operand without the axes that a product needs. (MegEngine: AssertionError.)"""
 
 
+@as_given
 def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
     """The inner product of two vectors.
 
@@ -61,8 +65,7 @@ def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
     """
     if inp1.ndim > 1 or inp2.ndim > 1:
         raise RankError(f"dot: takes vectors, got shapes {inp1.shape} and {inp2.shape}")
-    first, second = (_reshape(x, (1,)) if x.ndim == 0 else x for x in (inp1, inp2))
-    return matmul(first, second)
+    return _reshape(apply(linalg.matmul, (_reshape(inp1, (1, inp1.size)), _reshape(inp2, (inp2.size, 1))), (False, False)), ())
 
 
 def matinv(inp: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ..op import apply
 from ..ops import loss as ops, view
 from ..tensor import Tensor
 from .ctc import sequence_losses
-from .elemwise import abs, log, maximum, square
+from .elemwise import abs, log, maximum, pow
 from .gathering import indexing_one_hot
 from .reduction import mean, sum
 
@@ -55,7 +55,7 @@ def square_loss(pred: Tensor, label: Tensor) -> Tensor:
     >>> square_loss(Tensor([1.0, 4.0]), Tensor([2.0, 2.0])).item()
     2.5
     """
-    return square(pred - label)
+    return pow(pred - label, 2)
 
 
 @_reduced
@@ -113,7 +113,7 @@ def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1") -> Tensor:
     if norm not in ("L1", "L2"):
         raise ValueError(f"hinge_loss: norm must be 'L1' or 'L2', got {norm!r}")
     distance = maximum(1 - pred * label, 0.0)
-    return sum(square(distance) if norm == "L2" else distance, 1)
+    return sum(pow(distance, 2) if norm == "L2" else distance, 1)
 
 
 def ctc_loss(pred: Tensor, pred_lengths: Tensor, label: Tensor, label_lengths: Tensor, blank: int = 0, reduction: str = "mean") -> Tensor:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import precision
 from ..constants import constant
 from ..distributed.functional import all_reduce_sum
 from ..distributed.group import WORLD, Group, as_group
-from ..dtype import float64
+from ..dtype import float64, is_half
 from ..errors import check
 from ..op import apply
 from ..ops import layer_norm as layer_norm_ops, norm as norm_ops, pool as pool_ops, view
@@ -70,7 +71,7 @@ def batch_norm(
     [[[[-1.0]]], [[[1.0]]]]
     """
     check(inp.ndim == 4, "batch_norm: input must be (N, C, H, W), got shape {}", inp.shape)
-    channels = inp.shape[1]
+    inp, channels = precision.low(inp), inp.shape[1]
     for name, each in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
         check(
             each is None or each.size == channels,
@@ -86,7 +87,8 @@ def batch_norm(
         if weight is not None:
             scale = mul(scale, _column(weight))
         shift = -_column(running_mean.detach()) * scale
-        return _affine(inp, scale, shift if bias is None else add(shift, _column(bias)))
+        out = _affine(inp, scale, shift if bias is None else add(shift, _column(bias)))
+        return out.astype(inp.dtype) if is_half(inp.dtype) else out  # its statistics may be float32
     one, zero = (apply(view.broadcast_to, (constant(value, inp.dtype, inp.device),), ((channels,),)) for value in (1.0, 0.0))
     row = (channels,)
     scale, shift = (reshaped(each, row) if each is not None else fill for each, fill in ((weight, one), (bias, zero)))
@@ -108,7 +110,7 @@ def _moved(
     for running, batch, factor in ((running_mean, mean, 1.0), (running_var, var, unbiased)):
         if running is not None:
             batch = reshaped(batch.detach(), running.shape)
-            moved.append(running.detach() * momentum + batch * (factor * (1 - momentum)))
+            moved.append((running.detach() * momentum + batch * (factor * (1 - momentum))).astype(running.dtype))
     return moved
 
 
@@ -129,7 +131,7 @@ def layer_norm(
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     check(inp.shape[inp.ndim - len(shape) :] == shape, "layer_norm: input of shape {} does not end in {}", inp.shape, shape)
-    return _standardize_last(inp, len(shape), *((weight, bias) if affine else (None, None)), eps)
+    return _standardize_last(precision.high(inp), len(shape), *((weight, bias) if affine else (None, None)), eps)
 
 
 def group_norm(
@@ -143,11 +145,16 @@ def group_norm(
     [[[[-1.0]], [[1.0]]]]
     """
     check(inp.ndim >= 2, "group_norm: input must be (N, C, ...), got shape {}", inp.shape)
-    n, channels = inp.shape[:2]
+    channels = inp.shape[1]
     check(num_groups >= 1 and channels % num_groups == 0, "group_norm: {} channels do not make {} groups", channels, num_groups)
+    return _normalized_groups(precision.high(inp), num_groups, *((weight, bias) if affine else (None, None)), eps)
+
+
+def _normalized_groups(inp: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    n, channels = inp.shape[:2]
     each_group = (num_groups, channels // num_groups)
     one, zero = (apply(view.broadcast_to, (constant(value, inp.dtype, inp.device),), (each_group,)) for value in (1.0, 0.0))
-    scale, shift = (reshaped(given, each_group) if affine and given is not None else fill for given, fill in ((weight, one), (bias, zero)))
+    scale, shift = (reshaped(given, each_group) if given is not None else fill for given, fill in ((weight, one), (bias, zero)))
     seen = reshaped(inp, (n, *each_group, math.prod(inp.shape[2:])))
     return reshaped(apply(group_normalize, (seen, scale, shift), (float(eps),))[0], inp.shape)
 
@@ -158,7 +165,8 @@ def instance_norm(inp: Tensor, affine: bool, weight: Tensor | None = None, bias:
     >>> instance_norm(Tensor([[[[1.0, 3.0]]]]), False, eps=0.0).tolist()
     [[[[-1.0, 1.0]]]]
     """
-    return group_norm(inp, inp.shape[1], affine, weight, bias, eps)
+    check(inp.ndim >= 2, "instance_norm: input must be (N, C, ...), got shape {}", inp.shape)
+    return _normalized_groups(inp, inp.shape[1], *((weight, bias) if affine else (None, None)), eps)
 
 
 def general_norm(

@@ -10,6 +10,7 @@ from ..dtype import float32, promote
 from ..errors import check
 from ..op import apply
 from ..ops import index, pool as pool_ops, roi, sampling
+from ..precision import as_given
 from ..tensor import Tensor
 from .elemwise import maximum, round, where
 from .linalg import matmul
@@ -56,6 +57,7 @@ def remap(inp: Tensor, map_xy: Tensor, border_mode: str = "replicate", scalar: f
     return _read("remap", inp, map_xy, _each(inp.shape[0], inp), border_mode, scalar, interp_mode)
 
 
+@as_given  # places in an image need more digits than float16 has
 def _warp(name, inp, mat, out_shape, images, border_mode, border_val, format, interp_mode) -> Tensor:
     if format not in ("NCHW", "NHWC"):
         raise ValueError(f"{name}: format must be NCHW or NHWC, got {format!r}")
@@ -64,7 +66,7 @@ def _warp(name, inp, mat, out_shape, images, border_mode, border_val, format, in
     check(len(sides) == 2 and min(sides) >= 1, "{}: out_shape must be one or two ints above 0, got {}", name, out_shape)
     check(inp.ndim == 4, "{}: input must have 4 axes, got shape {}", name, inp.shape)
     rows, columns = sides
-    mat = mat.astype(promote(mat.dtype, float32))  # places in an image need more digits than float16 has
+    mat = mat.astype(promote(mat.dtype, float32))
     i, j = np.indices(sides).reshape(2, -1)
     grid = Tensor(np.stack([j, i, np.ones_like(i)]).astype(np.float32), dtype=mat.dtype, device=inp.device)
     places = transpose(matmul(mat, broadcast_to(grid, (mat.shape[0], *grid.shape))), (0, 2, 1))  # (M, rows * columns, 2 or 3)

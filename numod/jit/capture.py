@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import constants, op as ops
+from .. import constants, op as ops, precision
 from ..forms import alias
 from ..forms.joint import Value as Standin, recorder
 from ..kernel import runtime
@@ -75,6 +75,7 @@ class Capture:
         self._caches = [(op, op.plans) for op in TABLE.values()]
         for op, _ in self._caches:
             op.plans = {}
+        precision.settle()
         self._watch, ops.watch = ops.watch, self._plan
         rng.watch, tensors.watch = self._drawn, self._read
 
@@ -84,6 +85,7 @@ class Capture:
         ops.watch, rng.watch, tensors.watch = self._watch, None, None
         for op, plans in self._caches:
             op.plans = plans
+        precision.settle()
         for tensor, before, own, grad, spec in self._before:
             if tensor._buffer is own:
                 tensor._buffer = before

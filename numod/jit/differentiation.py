@@ -15,6 +15,7 @@ from ..distributed.ops import kept_apart
 from ..op import apply
 from ..ops.math import add
 from ..ops.view import astype, broadcast_to
+from ..precision import off
 from ..spec import Spec
 from ..tape import Leaf, Node
 from ..tensor import Tensor
@@ -73,7 +74,7 @@ class Backward:
         self._outputs = [(tensor, tensor._node, tensor._index) for tensor in outputs]
         self.specs = [tensor._spec for tensor in outputs]
         seeds = []
-        with tapes.paused(), kept_apart():
+        with tapes.paused(), kept_apart(), off():
             for index, tensor in enumerate(outputs):
                 seed = Tensor(np.zeros(tensor.shape), dtype=tensor.dtype, device=tensor.device)
                 capture.give(seed, index)

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from ..amp import GradScaler, autocast
 from ..autodiff import GradManager
 from ..kernel.runtime import unchanged
 from ..module import Module
@@ -40,12 +41,14 @@ class State:
 
     tensors: the tensors among it, and ``names`` what they are called, by their ids; those in modules as `Module.named_tensors` calls them.
     rates: name and settings of the groups of parameters whose learning rate is a float.
+    scalers: the GradScalers among it: label, object, and what it keeps of the steps, which may differ from call to call.
     """
 
     def __init__(self, roots: dict[str, Any]):
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
         self.rates: list[tuple[str, dict[str, Any]]] = []
+        self.scalers: list[tuple[str, GradScaler, dict[str, Any]]] = []
         self._inside: set[int] = set()  # ids of modules, and of the tensors in them
         self._parts: list[_Part] = []
         self._dicts: list[dict] = []  # containers that `unchanged` can look at: all that is in them,
@@ -79,6 +82,11 @@ class State:
             return [(f"{label}.{name}", getattr(found, name)) for name in fields]
         if isinstance(found, GradManager):
             self._other(label, found, lambda: ["attached tensors"], lambda: (len(found._attached),))
+        elif isinstance(found, autocast):
+            self._other(label, found, lambda: ["enabled"], lambda: (found.enabled,))
+        elif isinstance(found, GradScaler):
+            self._other(label, found, lambda: ["scale_factor", "growth_interval"], lambda: (found.scale_factor, found.growth_interval))
+            self.scalers.append((label, found, dict(vars(found))))
         elif isinstance(found, Optimizer):
             self._optimizer(label, found)
             return [(f"{label}.param_groups", found.param_groups), (f"{label}._state", found._state)]
@@ -183,6 +191,11 @@ class State:
             part.values[:] = now
         self._remember()  # equal values in other objects
         return None
+
+    def updated(self) -> tuple[str, Any] | None:
+        """What counts steps and has counted since: a name for it, and whose it is."""
+        found = [(label, scaler) for label, scaler, before in self.scalers if vars(scaler) != before]
+        return found[0] if found else None
 
 
 def _is_same(part: _Part) -> bool:

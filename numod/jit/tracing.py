@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from .. import tape as tapes
+from .. import precision, tape as tapes
 from ..constants import constant
 from ..tensor import Tensor
 from .arguments import signature, structure_of, tensors_in
@@ -35,7 +35,7 @@ class trace:
 
     The first call of a kind runs the function in Python and writes down what it does with tensors: forward, `GradManager.backward`, optimizer
     steps, statistics, random numbers. Later calls run that program. What a call has to have in common with the first one: shapes, dtypes and devices of
-    the tensors, all other arguments, and the Python objects that the function reaches (modules and their training flags, settings of
+    the tensors, all other arguments, autocast, and the Python objects that the function reaches (modules and their training flags, settings of
     optimizers); else it is traced anew. The values of all tensors may change, learning rates too.
 
     symbolic, without_host, symbolic_shape: taken as MegEngine takes them; a program never runs the Python code of the function.
@@ -102,11 +102,12 @@ class trace:
             return self.__wrapped__(*args, **kwargs)
         arguments, key = signature(args, kwargs)
         recording = tapes.active and tapes.current().recording
-        for replay in self._programs.get((key, recording), ()):
+        casts = precision.current() if precision.active else None
+        for replay in self._programs.get((key, recording, casts), ()):
             if replay.fits(arguments):
                 self._unused = 0
                 return replay(arguments)
-        return self._trace(args, kwargs, arguments, (key, recording))
+        return self._trace(args, kwargs, arguments, (key, recording, casts))
 
     def _trace(self, args: tuple, kwargs: dict[str, Any], arguments: Sequence[Tensor], key: tuple) -> Any:
         """Run the function, and make a program of what it does."""
@@ -142,7 +143,7 @@ class trace:
         if capture.excluded:
             self._excluded = True
             return result
-        self._refuse_side_effects(state, kept)
+        self._refuse_side_effects(state, kept, precision.current() == key[2])
         _name(capture.graph, sources, state)
         if self.capture_as_const:
             sources = _fixed(capture.graph, sources)
@@ -168,11 +169,11 @@ class trace:
         del known[_KEPT:]
         return result
 
-    def _refuse_side_effects(self, state: State, rates_kept: bool) -> None:
-        changed = state.difference()
-        if changed is None and rates_kept:
+    def _refuse_side_effects(self, state: State, rates_kept: bool, casts_kept: bool) -> None:
+        changed = state.difference() or state.updated()
+        if changed is None and rates_kept and casts_kept:
             return
-        name, owner = changed or ("the learning rate", None)
+        name, owner = changed or ("numod.amp.enabled" if rates_kept else "the learning rate", None)
         line = line_of_change(name, owner, self.__wrapped__)
         raise TraceError(
             f"trace: {self.__name__} changes {name}{f' ({line})' if line else ''}, which is not a tensor; a program would not do it. "

@@ -13,6 +13,7 @@ from .. import functional as F
 from ..errors import check
 from ..ops import recurrent as ops
 from ..ops.lstm import lstm
+from ..precision import as_given
 from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
@@ -50,6 +51,7 @@ class _Cell(Module):
         for name in _CELL_TENSORS if self.bias else _CELL_TENSORS[:2]:
             _draw(getattr(self, name), self.hidden_size)
 
+    @as_given
     def _sums(self, x: Tensor, h: Tensor) -> Tensor:
         check(
             x.ndim == 2 and x.shape[1] == self.input_size,
@@ -180,6 +182,7 @@ class _Recurrent(Module):
     def _steps(self, sums: Tensor, weight: Tensor, states: tuple[Tensor, ...], backwards: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The sequence of outputs and the last states, from what the inputs contribute to the sums before the gates."""
 
+    @as_given
     def _run(self, x: Tensor, starts: Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor]]:
         """The sequence of outputs, and the last states."""
         name = type(self).__name__

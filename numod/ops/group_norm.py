@@ -18,7 +18,7 @@ from ..spec import Spec
 from .math import mul
 from .norm import mul_add, normalize, normalize_gradient, of_statistics, sum_of_products
 from .reduce import spread, sum
-from .view import broadcast_to, reshape
+from .view import astype, broadcast_to, reshape
 
 _AXIS = (2, 3)  # of a group
 
@@ -100,8 +100,8 @@ def group_normalize(x, weight, bias, *, eps=1e-5):
     ``eps`` is added to the variance. The variance is divided by the count, not the count less 1.
     """
     one, zero = (broadcast_to(scalar(value, x), shape=x.shape[:2]) for value in (1.0, 0.0))
-    y, mean, var = normalize(x, one, zero, axis=_AXIS, eps=eps)
-    return mul_add(y, _beside(weight), _beside(bias)), mean, var
+    y, *statistics = normalize(x, one, zero, axis=_AXIS, eps=eps)
+    return mul_add(y, _beside(weight), _beside(bias)), *(astype(each, dtype=x.dtype) for each in statistics)
 
 
 @group_normalize.fast("cpu")

@@ -11,7 +11,7 @@ from ..forms import elementwise, rowwise
 from .compare import zeros_like
 from .math import add, mul
 from .reduce import mean, spread
-from .view import reshape
+from .view import astype, reshape
 
 
 def _dot_sample(draw):
@@ -97,20 +97,31 @@ def of_statistics(direct, g, x, out, x_spec, axis):
 
 def _normalize_x(memo, g, x, weight, out, x_spec, axis, eps):
     direct = None if g[0] is None else _backward(memo, g, x, weight, out, axis, eps)[0]
-    return of_statistics(direct, g, x, out, x_spec, axis)
+    return _like(of_statistics(direct, g, x, out, x_spec, axis), x_spec)
+
+
+def _like(gradient, spec):
+    """A gradient in the dtype of what it is for: statistics are float32 beside floats of 16 bits, and weights may be."""
+    return gradient if gradient.dtype == spec.dtype else astype(gradient, dtype=spec.dtype)
+
+
+def _row_sums(which: int, spec, memo, g, *given):
+    """The gradient of weight (1) or bias (2)."""
+    return None if g[0] is None else _like(_backward(memo, g, *given)[which], spec)
 
 
 @rowwise(
     ref=_normalize_ref,
     sample=_normalize_sample,
     per=("element", "row", "row"),
+    gives=("same", "computed", "computed"),
     rows=("weight", "bias"),
     numbers={"eps": 1e-5},
     takes="float",
     vjp={
         "x": _normalize_x,
-        "weight": lambda memo, g, x, weight, out, axis, eps: _backward(memo, g, x, weight, out, axis, eps)[1] if g[0] is not None else None,
-        "bias": lambda memo, g, x, weight, out, axis, eps: _backward(memo, g, x, weight, out, axis, eps)[2] if g[0] is not None else None,
+        "weight": lambda memo, g, x, weight, out, weight_spec, axis, eps: _row_sums(1, weight_spec, memo, g, x, weight, out, axis, eps),
+        "bias": lambda memo, g, x, weight, out, bias_spec, axis, eps: _row_sums(2, bias_spec, memo, g, x, weight, out, axis, eps),
     },
 )
 def normalize(x, weight, bias, eps):
@@ -167,15 +178,18 @@ def second_order(memo, g, x, dy, mean_, var, weight, x_spec, axis, eps):
 
 
 def _second(name: str):
-    return lambda memo, g, x, dy, mean, var, weight, x_spec, axis, eps: second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[
-        name
-    ]
+    def rule(memo, g, x, dy, mean, var, weight, x_spec, dy_spec, mean_spec, var_spec, weight_spec, axis, eps):
+        found = second_order(memo, g, x, dy, mean, var, weight, x_spec, axis, eps)[name]
+        return _like(found, {"x": x_spec, "dy": dy_spec, "mean": mean_spec, "var": var_spec, "weight": weight_spec}[name])
+
+    return rule
 
 
 @rowwise(
     ref=_gradient_ref,
     sample=_gradient_sample,
     per=("element", "row", "row"),
+    gives=("same", "computed", "computed"),
     rows=("mean", "var", "weight"),
     numbers={"eps": 1e-5},
     takes="float",

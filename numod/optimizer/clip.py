@@ -29,7 +29,7 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
     """
     if not ord > 0:
         raise ValueError(f"clip_grad_norm: ord must be above 0, got {ord}")
-    gradients = _gradients("clip_grad_norm", tensors)
+    gradients = update.gradients("clip_grad_norm", tensors)
     if not gradients:
         return Tensor(0.0)
     kind = {1: "1", 2: "2", math.inf: "max"}.get(ord, "power")
@@ -53,19 +53,4 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
     """
     if lower > upper:
         raise ValueError(f"clip_grad_value: lower {lower} is above upper {upper}")
-    update.change(steps.clip_all, _gradients("clip_grad_value", tensors), lower, upper)
-
-
-def _gradients(name: str, tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    """The gradients there are, each once."""
-    if isinstance(tensors, Tensor):
-        tensors = [tensors]
-    elif not isinstance(tensors, Iterable):
-        raise TypeError(f"{name}: expected a Tensor or an iterable of them, got {type(tensors).__name__}")
-    found: dict[int, Tensor] = {}
-    for tensor in tensors:
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name}: expected Tensors, got {type(tensor).__name__}")
-        if tensor.grad is not None:
-            found[id(tensor.grad)] = tensor.grad
-    return list(found.values())
+    update.change(steps.clip_all, update.gradients("clip_grad_value", tensors), lower, upper)

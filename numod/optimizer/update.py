@@ -69,3 +69,18 @@ def _launches(rows: Iterable[tuple[Tensor, ...]]) -> list[list[tuple[Tensor, ...
         found[0].append(row)
         open_ones[key] = found[0], found[1] + len(row) * spec.nbytes
     return launches
+
+
+def gradients(name: str, tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """The gradients there are, each once."""
+    if isinstance(tensors, Tensor):
+        tensors = [tensors]
+    elif not isinstance(tensors, Iterable):
+        raise TypeError(f"{name}: expected a Tensor or an iterable of them, got {type(tensors).__name__}")
+    found: dict[int, Tensor] = {}
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: expected Tensors, got {type(tensor).__name__}")
+        if tensor.grad is not None:
+            found[id(tensor.grad)] = tensor.grad
+    return list(found.values())

@@ -18,6 +18,7 @@ from ...errors import DTypeError
 from ...functional.quantization import to_integers
 from ...op import apply
 from ...ops.quantize import quantize_steps
+from ...precision import as_given
 from ...qparams import QUANTIZED, QParams, QuantDtypeMeta, QuantMode, create_qparams, quantized_dtype
 from ...tensor import Parameter, Tensor
 from ..module import Module
@@ -101,6 +102,7 @@ class WithWeight(WithOutput):
         self.weight_scale = qparams.scale.detach()
         self.bias = None if bias is None else Parameter(bias.detach())
 
+    @as_given  # products of integers are exact in these floats
     def _accumulate(self, inp: Tensor, multiply: Any, nonlinear_mode: str) -> Tensor:
         """``multiply(levels, weight)`` plus the bias in integers, an activation, and the result in its dtype.
 
