@@ -338,8 +338,23 @@ def test_a_traced_function_cannot_leave_autocast_on():
     try:
         with pytest.raises(TraceError, match=r"changes numod\.amp\.enabled"):
             f(tensor(2))
+        assert product() == "float16"
     finally:
         amp.enabled = False
+
+
+def test_the_way_back_of_a_traced_function_is_not_cast():
+    def dot(x):
+        return F.dot(x, x * 3)
+
+    x, traced, grads = nm.Parameter(tensor(5)), trace(dot), []
+    gm = GradManager().attach(x)
+    for function in (dot, traced, traced, traced):
+        x.grad = None
+        with gm, amp.autocast():
+            gm.backward(function(x))
+        grads.append(x.grad.numpy())
+    np.testing.assert_array_equal(grads, [grads[0]] * 4)
 
 
 def net():
@@ -559,6 +574,7 @@ def test_what_can_be_traced_follows_the_scale():
         w.grad = None
         scaled_only(nm.Tensor([2.0]))
         assert w.grad.item() == 2 * factor
+    assert [len(programs) for programs in scaled_only._programs.values()] == [2]
 
     @trace
     def excluded(x):
