@@ -124,10 +124,12 @@ def _casts(specs: Sequence[Spec], dtype: np.dtype, low: bool) -> bool:
     """Whether these inputs are to be cast. Never from float64 or complex64, which are there because someone asked for them; nor from integers
     alone to the lower precision, as products of integers are exact.
     """
-    found = {spec.dtype for spec in specs}
-    if found == {dtype} or not found.isdisjoint(_KEPT):
-        return False
-    return not low or any(spec.is_float for spec in specs)
+    for spec in specs:
+        if spec.dtype != dtype:
+            break
+    else:
+        return False  # the usual case, in one look at each
+    return _KEPT.isdisjoint([each.dtype for each in specs]) and (not low or any(each.is_float for each in specs))
 
 
 @functools.lru_cache(maxsize=64)

@@ -590,6 +590,24 @@ def test_what_can_be_traced_follows_the_scale():
     assert scaler.scale_factor == 8.0
 
 
+def test_whole_steps_with_a_scale_that_stays_can_be_traced():
+    def weights(wrap):
+        w = nm.Parameter([3.0])
+        gm, opt, scaler = GradManager().attach([w]), optim.SGD([w], lr=0.1), amp.GradScaler(growth_interval=0)
+
+        @wrap
+        def step(x):
+            with gm:
+                scaler.backward(gm, (w * w * x).sum())
+            opt.step().clear_grad()
+
+        for value in (1.0, 2.0, 0.5):
+            step(nm.Tensor([value]))
+            yield w.item()
+
+    assert [*weights(trace)] == [*weights(lambda f: f)]
+
+
 # Formats
 
 
