@@ -42,6 +42,7 @@ NAMES = {
     "GradManager": ".autodiff:GradManager",
     "Function": ".autodiff:Function",
     "trace": ".jit:trace",
+    "amp": ".amp",
 }
 
 # MegEngine's class of an error -> the classes that are as good. Its C++ side knows RuntimeError alone; its Python side asserts.
