@@ -13,7 +13,7 @@ dtype('float16')
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import precision
 from .autocast import autocast, float_named, truth
@@ -21,6 +21,11 @@ from .convert_format import convert_module_format, convert_tensor_format
 from .grad_scaler import GradScaler
 
 __all__ = ["GradScaler", "autocast", "convert_module_format", "convert_tensor_format"]
+
+if TYPE_CHECKING:
+    enabled: bool
+    low_prec_dtype: str
+    high_prec_dtype: str
 
 
 def _set(**changes: Any) -> None:
