@@ -34,7 +34,7 @@ from .tensor import Parameter, Tensor
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from . import amp, data, hub, jit, quantization, utils
+    from . import amp, data, hub, jit, quantization, traced_module, utils
 
 tensor = Tensor
 __version__ = "0.1.0"
@@ -81,11 +81,12 @@ __all__ = [
     "set_num_threads",
     "set_prealloc_config",
     "tensor",
+    "traced_module",
     "utils",
 ]
 
 # What these import (sockets, processes, XML) would be a fifth of the time that `import numod` takes.
-_ON_FIRST_USE = {"amp", "data", "hub", "jit", "quantization", "utils"}
+_ON_FIRST_USE = {"amp", "data", "hub", "jit", "quantization", "traced_module", "utils"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ structure around them is JSON in its metadata, under ``numod``; ``sha256`` besid
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
 import operator
@@ -30,6 +31,7 @@ _BLANK = "0" * 64
 _LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
 _CHUNK = 1 << 24
 _KINDS = {"Tensor": Tensor, "Parameter": Parameter}
+_ELSEWHERE = {"TracedModule": "numod.traced_module.saving"}  # above here in the house, and not loaded unless there is one
 _DICTS = {"dict": dict, "OrderedDict": OrderedDict}
 
 MapLocation = str | Mapping[str, str] | Callable[[str], str] | None
@@ -45,7 +47,7 @@ def save(
     """Write ``obj`` to a file that `load` reads back.
 
     obj: None, bools, numbers, strings, NumPy arrays, Tensors and Parameters, in any nesting of lists, tuples, dicts and OrderedDicts, such
-    as the state dicts of modules and optimizers. An array or tensor that is met twice is stored once, and is one object again once loaded.
+    as the state dicts of modules and optimizers, and modules that `numod.traced_module` made. An array or tensor that is met twice is stored once, and is one object again once loaded.
     f: a path, or an object with ``write``. A path gets the new content at once and as a whole, or stays as it was.
     pickle_module, pickle_protocol: must be None, nobody need choose; they are here because MegEngine has them.
     trust: write any object, such as a whole Module, as a pickle. Its classes must be there when it is loaded, and whoever loads it must trust the
@@ -228,6 +230,8 @@ def _encode(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray], seen
     if kind in (dict, OrderedDict):
         keys = [_encode(key, (*path, "key"), arrays, seen) for key in obj]
         return {kind.__name__: [[key, _encode(obj[name], (*path, str(name)), arrays, seen)] for key, name in zip(keys, obj, strict=True)]}
+    if kind.__name__ in _ELSEWHERE and kind.__module__.startswith("numod."):
+        return {kind.__name__: _encode(importlib.import_module(_ELSEWHERE[kind.__name__]).to_plain(obj), path, arrays, seen)}
     if id(obj) not in seen:
         seen[id(obj)] = _encode_array(obj, path, arrays)
     return seen[id(obj)]
@@ -282,6 +286,8 @@ def _decode(node: Any, arrays: dict[str, np.ndarray], made: dict[str, Any], plac
         return tuple(_decode(item, arrays, made, place) for item in value)
     if kind in _DICTS:
         return _DICTS[kind]((_decode(key, arrays, made, place), _decode(item, arrays, made, place)) for key, item in value)
+    if kind in _ELSEWHERE:
+        return importlib.import_module(_ELSEWHERE[kind]).from_plain(_decode(value, arrays, made, place))
     array = arrays[value]
     if kind == "array":
         return array

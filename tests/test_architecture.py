@@ -30,10 +30,11 @@ ROOMS = """
     distributed
     functional
     autodiff serialization
-    module optimizer traced_module
+    module optimizer
     amp
     quantization jit
     utils hub array_api
+    traced_module
     data
     testing
     __init__

@@ -1,0 +1,369 @@
+"""Writes down what a `forward` does, call by call, as expressions of a graph."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..module import Module
+from ..module.qat import QATModule
+from ..op import Op
+from ..tensor import Tensor
+from . import checking
+from .calls import by_name, normalized, signature_of
+from .expr import Apply, CallFunction, CallMethod, Constant, Expr, GetAttr, Input, Shape, constant_name, node_for
+from .graph import GraphError, InternalGraph, Numbers
+from .known import IN_PLACE, is_builtin
+from .module import TracedModule
+from .node import ModuleNode, Node
+from .shapes import TRACED, compute, plain, traced
+from .tree import describe_call, parts_of, rebuild
+
+
+class TraceModuleError(RuntimeError):
+    """A `forward` that no graph can say."""
+
+
+class Frame:
+    """A graph that is being made, and which tensor is which node of it.
+
+    exprs: where expressions go.
+    """
+
+    def __init__(self, graph: InternalGraph, module: Module, exprs: list[Expr], outer: list[Frame]):
+        self.graph, self.module, self.exprs = graph, module, exprs
+        self._others = outer  # all frames there are and were, this one among them
+        self._names = {id(leaf): name for name, leaf in [*module.named_modules(), *module.named_tensors()] if leaf is not module}
+        self._nodes: dict[int, tuple[Any, Node, Any]] = {}  # by the id of a value: it, its node, and the buffer that it had
+        self._buffers: dict[tuple, tuple[Any, Node]] = {}  # by the id of a buffer and Spec: buffers never change
+        outer.append(self)
+
+    def learn(self, value: Any, node: Node) -> Node:
+        """A value is a node from now on."""
+        buffer = getattr(value, "_buffer", None) if isinstance(value, Tensor) else None
+        self._nodes[id(value)] = value, node, buffer
+        if buffer is not None:
+            self._buffers[id(buffer), value._spec] = buffer, node
+        return node
+
+    def find(self, value: Any) -> Node | None:
+        """The node that a value is; None if it is none."""
+        _, node, buffer = self._nodes.get(id(value), (None, None, None))
+        if not isinstance(value, Tensor) or (node is not None and value._buffer is buffer):
+            return node
+        _, same = self._buffers.get((id(value._buffer), value._spec), (None, None))
+        return same or node
+
+    def attribute(self, value: Any) -> Node | None:
+        """The node of a module or tensor that is in the module; None for what is not in it."""
+        found = self.find(value) if isinstance(value, Module) or id(value) in self._nodes else None
+        name = self._names.get(id(value))
+        if found is not None or name is None:
+            return found
+        expr = GetAttr(self.graph, self.graph.inputs[0], name)
+        stem = "_".join(part if part.isidentifier() else f"_{part}" if not place else part for place, part in enumerate(name.split(".")))
+        if isinstance(value, Module):
+            node: Node = ModuleNode(self.graph, stem, f".{name}")
+            node.module_type = type(value) if is_builtin(type(value)) else Module  # type: ignore[attr-defined]
+        else:
+            node = node_for(self.graph, value, stem, f".{name}")
+        self.exprs.append(expr)
+        return self.learn(value, expr.returns(node))
+
+    def argument(self, value: Any) -> Any:
+        """What stands in an expression for a value: its node if it is a tensor or comes from a shape."""
+        if isinstance(value, TRACED):
+            return self.find(value) or plain(value)
+        if not isinstance(value, Tensor):
+            return value
+        found = self.attribute(value) or self.find(value)
+        if found is not None:
+            return found
+        if any(frame.find(value) for frame in self._others if frame is not self):
+            raise TraceModuleError(
+                f"trace_module: {type(self.module).__name__} uses a tensor of shape {value.shape} that another module computed; give it as an "
+                "argument, or return it"
+            )
+        name = constant_name(value)
+        expr = Constant(self.graph, value)
+        node = node_for(self.graph, value, name, f".[{name}]")
+        self.exprs.append(expr)
+        return self.learn(value, expr.returns(node))
+
+
+class Recorder:
+    """Sees calls, and makes graphs of them. A call that is written down is done as usual, and nothing within it is seen.
+
+    frames: the graphs that are being made, the innermost last. busy: whether such a call is running. numbers: what gives ids.
+    """
+
+    def __init__(self, numbers: Numbers):
+        self.frames: list[Frame] = []
+        self.busy = False
+        self.numbers = numbers
+        self._all: list[Frame] = []
+        self._twins: dict[int, tuple[Module, TracedModule]] = {}
+        self._thread = threading.get_ident()
+
+    @property
+    def recording(self) -> bool:
+        """Whether a call that is made now is to be written down."""
+        return not self.busy and bool(self.frames) and threading.get_ident() == self._thread
+
+    def open(self, graph: InternalGraph, module: Module, exprs: list[Expr]) -> Frame:
+        """A frame for a graph, innermost from now on."""
+        self.busy = True  # walks over the module are nobody's calls
+        frame = Frame(graph, module, exprs, self._all)
+        self.busy = False
+        self.frames.append(frame)
+        return frame
+
+    # Calls
+
+    def function(self, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A function is called."""
+        args, kwargs = normalized(signature_of(func), args, kwargs)
+        return self._call(
+            lambda graph, args, kwargs: CallFunction(graph, func, args, kwargs), func, args, kwargs, f"{func.__name__}_out", f".[func_{func.__name__}]"
+        )
+
+    def method(self, name: str, original: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A method of a tensor is called."""
+        args, kwargs = normalized(signature_of(original), args, kwargs)
+
+        def make(graph: InternalGraph, args: tuple, kwargs: dict[str, Any]) -> Expr:
+            return CallMethod(graph, name, args, kwargs)
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            return args[0] if name in IN_PLACE else made
+
+        stem = name.strip("_")
+        made = self._call(make, run, args, kwargs, f"{stem}_out", f".[method_{stem}]")
+        return None if name in IN_PLACE else made
+
+    def apply(self, original: Callable, op: Op, inputs: tuple, attrs: tuple) -> Any:
+        """An op is applied by something else."""
+        named = dict(zip(op.names, attrs, strict=True))
+        return self._call(
+            lambda graph, args, kwargs: Apply(graph, op, args, kwargs),
+            lambda *inputs, **attrs: original(op, inputs, tuple(attrs.values())),
+            tuple(inputs),
+            named,
+            f"{op.name}_out",
+            f".[def_{op.name}]",
+        )
+
+    def tensor(self, original: Callable, made: Tensor, args: tuple, kwargs: dict[str, Any]) -> None:
+        """A tensor is made of another one."""
+        args, kwargs = normalized(signature_of(Tensor), args, kwargs)
+
+        def run(*args: Any, **kwargs: Any) -> Tensor:
+            original(made, *args, **kwargs)
+            return made
+
+        self._call(lambda graph, args, kwargs: CallFunction(graph, Tensor, args, kwargs), run, args, kwargs, "new_out", ".[func_new]")
+
+    def shape(self, tensor: Tensor, shape: tuple) -> Any:
+        """Someone looks at a shape."""
+        frame = self.frames[-1]
+        node = frame.find(tensor)
+        if node is None or isinstance(node.expr, (Constant, GetAttr)):
+            return shape
+        return self._number(Shape(frame.graph, (node,)), shape, "getvarshape_out", ".[def_getvarshape]")
+
+    def number(self, value: Any, name: str, others: tuple) -> Any:
+        """Someone computes with what comes from a shape."""
+        result = compute(value, name, others)
+        if not self.recording or self.frames[-1].find(value) is None:
+            return result
+        frame = self.frames[-1]
+        stem = name.strip("_")
+        expr = CallMethod(frame.graph, name, tuple(map(frame.argument, (value, *others))))
+        return self._number(expr, result, f"{stem}_out", f".[method_{stem}]")
+
+    def _number(self, expr: Expr, value: Any, name: str, what: str) -> Any:
+        frame = self.frames[-1]
+        made = traced(value, self.number)
+        frame.exprs.append(expr)
+        frame.learn(made, expr.returns(node_for(frame.graph, made, name, what)))
+        return made
+
+    def _call(
+        self, make: Callable[..., Expr], run: Callable, args: tuple, kwargs: dict[str, Any], name: str, what: str, numbered: str = "{}_{}"
+    ) -> Any:
+        """Do a call, and write it down. make: the expression for nodes. run: the result for values. name, what: of the nodes of the result."""
+        frame = self.frames[-1]
+        written = rebuild(frame.argument, args), rebuild(frame.argument, kwargs)
+        args, kwargs = rebuild(plain, args), rebuild(plain, kwargs)
+        expr = make(frame.graph, *written)
+        self.busy = True
+        try:
+            result = run(*args, **kwargs)
+            if checking.each_expr:
+                checking.check_expr(expr, args, kwargs, result)
+        finally:
+            self.busy = False
+        frame.exprs.append(expr)
+
+        def node(leaf: Any) -> Any:
+            return frame.learn(leaf, node_for(frame.graph, leaf, name, what, numbered)) if isinstance(leaf, Tensor) else leaf
+
+        expr.returns(rebuild(node, result))
+        return result
+
+    # Modules
+
+    def module(self, original: Callable, module: Module, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A module is called."""
+        frame = self.frames[-1]
+        node = frame.attribute(module)
+        if node is None:  # of no one that is traced: what it does is part of the graph, and its parameters are constants
+            return original(module, *args, **kwargs)
+        args, kwargs = normalized(self._signature(module), args, kwargs)
+        what = f"{node._what}.[out]"
+        name, numbered = f"{node.name}_out", f"{node.name}_{{1}}_out"
+
+        def make(graph: InternalGraph, args: tuple, kwargs: dict[str, Any]) -> Expr:
+            return CallMethod(graph, "__call__", (node, *args), kwargs)
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return original(module, *args, **kwargs)
+
+        if is_builtin(type(module)):
+            return self._call(make, run, args, kwargs, name, what, numbered)
+        written = rebuild(frame.argument, args), rebuild(frame.argument, kwargs)
+        twin = self.twin(module)
+        if describe_call(*written) in twin.argdef_graph_map:
+            return self._call(make, run, args, kwargs, name, what, numbered)
+        expr = make(frame.graph, *written)
+        result = self.trace(module, original, args, kwargs, f"{frame.graph.qualname}{node._what}")
+        frame.exprs.append(expr)
+
+        def outer(leaf: Any) -> Any:
+            if isinstance(leaf, TRACED):
+                leaf = traced(plain(leaf), self.number)
+            if isinstance(leaf, (Tensor, *TRACED)):
+                frame.learn(leaf, node_for(frame.graph, leaf, name, what, numbered))
+            return leaf
+
+        result = rebuild(outer, result)
+        expr.returns(rebuild(lambda leaf: frame.find(leaf) if isinstance(leaf, (Tensor, *TRACED)) else leaf, result))
+        return result
+
+    def trace(self, module: Module, call: Callable, args: tuple, kwargs: dict[str, Any], qualname: str) -> Any:
+        """Call a module, and give its twin a graph of what happens."""
+        twin = self.twin(module)
+        graph = InternalGraph(twin, qualname, self.numbers)
+        frame = self.open(graph, module, graph._exprs)
+        try:
+            signature = self._signature(module)
+            self._input(frame, "self", ModuleNode(graph, "self", ""))
+            given: dict[int, Any] = {}  # what each leaf is inside: two places get two values, even if they were given one
+            frame.learn(module, graph.inputs[0])
+            self.busy = True
+            inner = [(name, rebuild(lambda leaf: self._own(leaf, given), value)) for name, value in by_name(signature, args, kwargs)]
+            self.busy = False
+            for name, value in inner:
+                self._inputs(frame, name, value)
+            args, kwargs = _as_given(inner, args, kwargs)
+            graph.pattern = rebuild(frame.argument, args), rebuild(frame.argument, kwargs)
+            graph.key = describe_call(*graph.pattern)
+            result = call(module, *args, **kwargs)
+            twin.argdef_graph_map[graph.key] = graph
+            graph.set_outputs(rebuild(lambda leaf: self._returned(frame, leaf), result))
+        finally:
+            self.frames.pop()
+        graph.compile()
+        self.busy = True
+        for expr in graph._exprs:
+            if isinstance(expr, GetAttr):
+                self._place(twin, module, expr.name)
+        self._place_again(twin, module)
+        self.busy = False
+        return result
+
+    def _own(self, leaf: Any, given: dict[int, Any]) -> Any:
+        if isinstance(leaf, TRACED):
+            return traced(plain(leaf), self.number)
+        if isinstance(leaf, Tensor) and id(leaf) in given:
+            return leaf.to(leaf.device)
+        given[id(leaf)] = leaf
+        return leaf
+
+    def _inputs(self, frame: Frame, name: str, value: Any) -> None:
+        several = parts_of(value) is not None
+        count = 0
+
+        def visit(leaf: Any) -> Any:
+            nonlocal count
+            if isinstance(leaf, (Tensor, *TRACED)):
+                own = f"{name}_{count}" if several else name
+                node = node_for(frame.graph, leaf, own, f".[{own}]")
+                self._input(frame, own, frame.learn(leaf, node))
+                count += 1
+            return leaf
+
+        rebuild(visit, value)
+
+    def _input(self, frame: Frame, name: str, node: Node) -> None:
+        expr = Input(frame.graph, name)
+        expr.returns(node)
+        frame.exprs.append(expr)
+        frame.graph.inputs.append(node)
+
+    def _returned(self, frame: Frame, leaf: Any) -> Any:
+        if leaf is None or isinstance(leaf, (Tensor, *TRACED)):
+            return frame.argument(leaf)
+        raise GraphError(
+            f"trace_module: {type(frame.module).__name__} returns a {type(leaf).__name__}; what is returned may be tensors and None, in lists, "
+            "tuples and dicts; register_supported_type adds types"
+        )
+
+    # Twins
+
+    def twin(self, module: Module) -> TracedModule:
+        """What becomes of a module."""
+        if id(module) not in self._twins:
+            made = TracedModule(False, {}, {}, isinstance(module, QATModule))
+            made.argspec = self._signature(module)
+            made.name, made.training, made.quantize_disabled = module.name, module.training, module.quantize_disabled
+            self._twins[id(module)] = module, made
+        return self._twins[id(module)][1]
+
+    def _signature(self, module: Module) -> Any:
+        return module.argspec if isinstance(module, TracedModule) else signature_of(module.forward)
+
+    def _place(self, twin: Module, module: Any, name: str) -> None:
+        """Give a twin what its module has under a dotted name. Lists and dicts become modules without graphs."""
+        for part in name.split("."):
+            inner = module[int(part)] if isinstance(module, (list, tuple)) else module[part] if isinstance(module, dict) else vars(module)[part]
+            builtin = isinstance(inner, Module) and is_builtin(type(inner))
+            there: Any = vars(twin).get(part)
+            if there is None:
+                if isinstance(inner, Tensor) or builtin:
+                    there = inner
+                else:
+                    there = self.twin(inner) if isinstance(inner, Module) else TracedModule(False, {}, {})
+                if hasattr(type(twin), part) or part in vars(twin):
+                    raise TraceModuleError(f"trace_module: {part!r} in {type(module).__name__} is a name that every TracedModule has")
+                setattr(twin, part, there)
+            if builtin:
+                return  # and what is inside of it is there with it
+            twin, module = there, inner
+
+
+    def _place_again(self, twin: Module, module: Module) -> None:
+        """Give a twin what it has under the other names that it has in its module."""
+        there = {id(self._twins[id(value)][1] if id(value) in self._twins else value): value for value in vars(module).values()}
+        for value in list(vars(twin).values()):
+            for name, original in vars(module).items():
+                if isinstance(value, (Module, Tensor)) and there.get(id(value)) is original and name not in vars(twin):
+                    setattr(twin, name, value)
+
+
+def _as_given(inner: list[tuple[str, Any]], args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """The arguments again, with the values of `by_name`: first those by position."""
+    values = [value for _, value in inner]
+    return tuple(values[: len(args)]), dict(zip(kwargs, values[len(args) :], strict=True))

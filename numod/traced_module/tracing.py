@@ -1,0 +1,230 @@
+"""`trace_module`, and what stands in for functions, methods and modules while it runs.
+
+Nothing in the library looks for a tracer when there is none: for the time of a trace, stand-ins are put where loaded modules name a function, into Tensor and
+into Module, and everything is put back at the end.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .. import op as ops
+from ..module import Module
+from ..tensor import Tensor
+from . import expr as exprs, graph as graphs, node as nodes
+from .calls import normalized
+from .checking import Before
+from .graph import Numbers
+from .inserting import Insertion
+from .known import FUNCTIONS, METHODS
+from .module import TracedModule
+from .recording import Recorder
+from .tree import rebuild
+
+_one = threading.Lock()  # held while stand-ins are in place
+
+
+def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
+    """Call a module once, and return one that does the same by a graph of the calls that were made.
+
+    The new module has the same layers and tensors, not copies of them, under the same names. Calls of functions of `numod.functional` and `numod.random`,
+    of methods of tensors, and of the layers of `numod.module` are expressions of its graph; modules of other classes get a graph of their own.
+    Python's control flow is gone: what the graph does is what was done this time. Shapes, and what is computed of them, are computed anew; numbers that were
+    read from tensors, as by ``item``, are constants.
+
+    args, kwargs: tensors, numbers, strings and None, also in lists, tuples and dicts. The result has graphs for arguments that differ from these in the
+    values of tensors, and in shapes where `forward` allows it. What is no tensor must be the same in each call.
+
+    >>> import numod as nm, numod.functional as F, numod.module as M, numod.traced_module as tm
+    >>> class Net(M.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = M.Linear(3, 2)
+    ...
+    ...     def forward(self, x):
+    ...         return F.relu(self.fc(x)) + 1
+    >>> traced = tm.trace_module(Net(), nm.Tensor([[1.0, 2.0, 3.0]]))
+    >>> traced.graph
+    Net.Graph (self, x) {
+    	%2:	fc = getattr(self, "fc") -> (Linear)
+    	%3:	fc_out = fc(x, )
+    	%4:	relu_out = nn.relu(fc_out, )
+    	%5:	add_out = relu_out.__add__(1, )
+    	return add_out
+    }
+    """
+    if not isinstance(mod, Module):
+        raise TypeError(f"trace_module: expected a module, got {type(mod).__name__}")
+    own = rebuild(_copied, args), rebuild(_copied, kwargs)
+    again = rebuild(_copied, args), rebuild(_copied, kwargs)
+    before = Before(mod)
+    recorder, call = Recorder(Numbers()), Module.__call__
+    args, kwargs = normalized(recorder.twin(mod).argspec, *own)
+    name = mod.graph.qualname if isinstance(mod, TracedModule) else type(mod).__name__
+    with _standing_in(recorder):
+        result = recorder.trace(mod, call, args, kwargs, name)
+    traced = recorder.twin(mod)
+    traced._is_top = True
+    traced.graph.number_anew(Numbers())
+    before.check(traced, again[0], again[1], result)
+    return traced
+
+
+def _copied(leaf: Any) -> Any:
+    return leaf.to(leaf.device) if isinstance(leaf, Tensor) else leaf
+
+
+@contextmanager
+def _standing_in(recorder: Recorder) -> Iterator[None]:
+    """Let a recorder see what is called."""
+    with _one:
+        stand_ins = StandIns(recorder)
+        try:
+            yield
+        finally:
+            stand_ins.remove()
+
+
+class StandIns:
+    """Everything that stands in for something else. Each does what it stands in for, unless its recorder is recording."""
+
+    def __init__(self, recorder: Recorder):
+        self._recorder = recorder
+        self._replaced: list[tuple[dict[str, Any], str, Any]] = []
+        self._attached: list[tuple[type, str, Any]] = []
+        functions = {func: self._function(func) for func in FUNCTIONS.values() if isinstance(func, types.FunctionType)}
+        self._by_id: dict[int, Callable] = {id(func): made for func, made in functions.items()}
+        self._everywhere({**self._by_id, id(ops.apply): self._apply(ops.apply)})
+        exprs.stand_ins.update(functions)
+        for name in METHODS:
+            self._attach(Tensor, name, self._method(name, vars(Tensor)[name]))
+        self._attach(Tensor, "shape", self._shape(Tensor.shape))
+        self._attach(Tensor, "size", self._size(Tensor.size))
+        self._attach(Tensor, "__init__", self._made(Tensor.__init__))
+        self._attach(Module, "__call__", self._module(Module.__call__))
+        self._attach(Module, "__getattribute__", self._attribute())
+
+    def remove(self) -> None:
+        """Put everything back."""
+        exprs.stand_ins.clear()
+        for names, name, original in self._replaced:
+            names[name] = original
+        for owner, name, original in self._attached:
+            if original is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+
+    def _everywhere(self, stand_ins: dict[int, Callable]) -> None:
+        """Replace functions wherever a loaded module names them."""
+        for module in list(sys.modules.values()):
+            if isinstance(module, types.ModuleType):
+                names = vars(module)
+                for name, value in list(names.items()):
+                    if id(value) in stand_ins:
+                        self._replaced.append((names, name, value))
+                        names[name] = stand_ins[id(value)]
+
+    def _attach(self, owner: type, name: str, stand_in: Any) -> None:
+        self._attached.append((owner, name, vars(owner).get(name)))
+        setattr(owner, name, stand_in)
+
+    def _function(self, func: Callable) -> Callable:
+        recorder = self._recorder
+
+        @functools.wraps(func)
+        def stand_in(*args: Any, **kwargs: Any) -> Any:
+            return recorder.function(func, args, kwargs) if recorder.recording else func(*args, **kwargs)
+
+        return stand_in
+
+    def _method(self, name: str, method: Callable) -> Callable:
+        recorder = self._recorder
+
+        @functools.wraps(method)
+        def stand_in(*args: Any, **kwargs: Any) -> Any:
+            return recorder.method(name, method, args, kwargs) if recorder.recording else method(*args, **kwargs)
+
+        return stand_in
+
+    def _apply(self, apply: Callable) -> Callable:
+        recorder = self._recorder
+
+        @functools.wraps(apply)
+        def stand_in(op: ops.Op, inputs: Any, attrs: tuple = ()) -> Any:
+            return recorder.apply(apply, op, inputs, attrs) if recorder.recording else apply(op, inputs, attrs)
+
+        return stand_in
+
+    def _made(self, init: Callable) -> Callable:
+        recorder = self._recorder
+
+        @functools.wraps(init)
+        def stand_in(self: Tensor, data: Any, *args: Any, **kwargs: Any) -> None:
+            if recorder.recording and isinstance(data, Tensor):
+                recorder.tensor(init, self, (data, *args), kwargs)
+            else:
+                init(self, data, *args, **kwargs)
+
+        return stand_in
+
+    def _shape(self, shape: property) -> property:
+        recorder, get = self._recorder, shape.fget
+        assert get is not None
+        return property(lambda tensor: recorder.shape(tensor, get(tensor)) if recorder.recording else get(tensor))
+
+    def _size(self, size: property) -> property:
+        recorder, get = self._recorder, size.fget
+        assert get is not None
+        return property(lambda tensor: math.prod(tensor.shape) if recorder.recording else get(tensor))
+
+    def _module(self, call: Callable) -> Callable:
+        recorder = self._recorder
+
+        @functools.wraps(call)
+        def stand_in(module: Module, *args: Any, **kwargs: Any) -> Any:
+            return recorder.module(call, module, args, kwargs) if recorder.recording else call(module, *args, **kwargs)
+
+        return stand_in
+
+    def _attribute(self) -> Callable:
+        recorder, stand_ins = self._recorder, self._by_id
+
+        def stand_in(module: Module, name: str) -> Any:
+            value = object.__getattribute__(module, name)
+            if recorder.recording:
+                if isinstance(value, (Tensor, Module)):
+                    recorder.frames[-1].attribute(value)
+                return stand_ins.get(id(value), value)
+            return value
+
+        return stand_in
+
+
+@contextmanager
+def _inserting(graph: graphs.InternalGraph, after: exprs.Expr | None) -> Iterator[None]:
+    """What `InternalGraph.insert_exprs` returns."""
+    if nodes.inserting is not None:
+        raise graphs.GraphError("insert_exprs: it is entered already")
+    names = {*graph.names}
+    insertion = Insertion(graph)
+    with _standing_in(insertion):
+        nodes.inserting = insertion.call
+        try:
+            yield
+        except BaseException:
+            graph.names.intersection_update(names)
+            raise
+        finally:
+            nodes.inserting = None
+    insertion.place(after)
+
+
+graphs.begin_insert = _inserting
