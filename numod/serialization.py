@@ -47,7 +47,8 @@ def save(
     """Write ``obj`` to a file that `load` reads back.
 
     obj: None, bools, numbers, strings, NumPy arrays, Tensors and Parameters, in any nesting of lists, tuples, dicts and OrderedDicts, such
-    as the state dicts of modules and optimizers, and modules that `numod.traced_module` made. An array or tensor that is met twice is stored once, and is one object again once loaded.
+    as the state dicts of modules and optimizers; and modules that `numod.traced_module` made. An array or tensor that is met twice is stored
+    once, and is one object again once loaded.
     f: a path, or an object with ``write``. A path gets the new content at once and as a whole, or stays as it was.
     pickle_module, pickle_protocol: must be None, nobody need choose; they are here because MegEngine has them.
     trust: write any object, such as a whole Module, as a pickle. Its classes must be there when it is loaded, and whoever loads it must trust the

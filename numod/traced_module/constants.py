@@ -48,10 +48,13 @@ def with_constant(graph: InternalGraph, expr: Expr, product: bool, node: Node, c
         graph._exprs.insert(next(place for place, each in enumerate(graph._exprs) if each is expr), source)
     else:
         value = constant
+    stem = "mul" if product else "add"
+    if _what(expr) not in (f"__{stem}__", F.mul, F.add):
+        expr.return_val._wanted = f"{stem}_out", "{}_{}"
     if isinstance(expr, CallFunction):
         expr.func = F.mul if product else F.add
     else:
-        expr.method = "__mul__" if product else "__add__"  # type: ignore[attr-defined]
+        expr.method = f"__{stem}__"  # type: ignore[attr-defined]
     expr.args, expr.kwargs = (node, value), {}
 
 

@@ -13,7 +13,7 @@ from ..op import Op
 from ..tensor import Parameter, Tensor
 from .calls import normalized, signature_of
 from .known import IN_PLACE, METHODS, number_operator, shown_name
-from .node import ModuleNode, Node, TensorNode
+from .node import GraphError, ModuleNode, Node, TensorNode
 from .tree import leaves, rebuild
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ class Expr:
         raise TypeError(f"{type(self).__name__} is no expression of a graph")
 
     def __format__(self, style: str) -> str:
-        outputs = [f"{node:{style}}" for node in self.outputs]
-        made = f"{outputs[0] if len(outputs) == 1 else '(' + ', '.join(outputs) + ')'} = " if outputs else ""
-        return f"%{self._id}:\t{made}{self._call(style)}"
+        shown = _shown(self.return_val, style)
+        made = f"({', '.join(map(str, shown))})" if isinstance(shown, (list, tuple)) else shown
+        return f"%{self._id}:\t{made} = {self._call(style)}"
 
     def __repr__(self) -> str:
         return format(self, "")
@@ -132,9 +132,13 @@ class _Shown(str):
     __repr__ = str.__str__
 
 
+def _shown(value: Any, style: str) -> Any:
+    return rebuild(lambda leaf: _Shown(format(leaf, style)) if isinstance(leaf, Node) else leaf, value)
+
+
 def _arguments(args: tuple, kwargs: dict[str, Any], style: str) -> str:
-    shown = rebuild(lambda leaf: _Shown(format(leaf, style)) if isinstance(leaf, Node) else leaf, (args, kwargs))
-    return f"{', '.join(map(str, shown[0]))}, {', '.join(f'{name}={value}' for name, value in shown[1].items())}"
+    named = ", ".join(f"{name}={value}" for name, value in _shown(kwargs, style).items())
+    return f"{', '.join(map(str, _shown(args, style)))}, {named}"
 
 
 class Input(Expr):
@@ -169,19 +173,22 @@ class GetAttr(Expr):
     @property
     def owner(self) -> Any:
         """What is there."""
-        return self.interpret((self.args[0].owner,), {})
+        return self._follow(self.args[0].owner, lambda module, name: vars(module)[name])
 
     def interpret(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """What is there."""
-        found = args[0]
-        for part in self.name.split("."):  # through attributes of the very object: nothing else can be reached by a name
+        return self._follow(args[0], getattr)
+
+    def _follow(self, found: Any, get: Callable[[Module, str], Any]) -> Any:
+        """Go along the name, through attributes of the very object: nothing else can be reached by a name in a file."""
+        for part in self.name.split("."):
             if isinstance(found, (list, tuple)):
                 found = found[int(part)]
                 continue
             attributes = vars(found) if isinstance(found, Module) else found
             if not isinstance(attributes, dict) or part not in attributes:
-                raise AttributeError(f"{self}: there is no {part!r} in {type(found).__name__}")
-            found = attributes[part]
+                raise GraphError(f"{self}: there is no {part!r} in {type(found).__name__}")
+            found = get(found, part) if isinstance(found, Module) else attributes[part]
         return found
 
     def _call(self, style: str) -> str:
@@ -203,13 +210,13 @@ class CallMethod(Expr):
     @property
     def graph(self) -> InternalGraph | None:
         """The graph of the module that is called, if it has one."""
-        owner = self.args[0].owner if isinstance(self.args[0], ModuleNode) else None
+        owner: Any = self.args[0].owner if isinstance(self.args[0], ModuleNode) else None
         return owner.graph_for(self.args[1:], self.kwargs) if hasattr(owner, "graph_for") else None
 
     @property
     def kept(self) -> bool:
         """Whether it is done although nobody reads what it makes: methods in place are."""
-        return self._disable_remove or self.method in IN_PLACE or self.method.startswith("__i") and self.method != "__invert__"
+        return self._disable_remove or self.method in IN_PLACE or (self.method.startswith("__i") and self.method != "__invert__")
 
     def _signature(self) -> Any:
         target = self.args[0]
@@ -313,7 +320,7 @@ class Constant(Expr):
         return "Constant() -> (Tensor)"
 
 
-def node_for(graph: InternalGraph, value: Any, name: str, what: str, numbered: str = "{}_{}") -> TensorNode:
+def node_for(graph: InternalGraph, value: Any, name: str | Node, what: str, numbered: str = "{}_{}") -> TensorNode:
     """A node for a tensor, or for a number or tuple that comes from a shape."""
     node = TensorNode(graph, name, what, numbered)
     if isinstance(value, Tensor):

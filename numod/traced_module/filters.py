@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 from ..module import Module
-from .expr import CallFunction, CallMethod, Expr
+from .expr import CallFunction, CallMethod, Expr, stand_ins
 from .node import ModuleNode, Node
 
 T = TypeVar("T", Expr, Node)
@@ -23,7 +23,7 @@ class _Filter(Generic[T]):
     """Expressions or nodes, in order. They are looked for anew by each method, so a filter sees later changes of the graph."""
 
     def __init__(self, source: Callable[[], Iterable[T]]):
-        self._source = source
+        self._source: Callable[[], Iterable[T]] = source
 
     def __iter__(self) -> Iterator[T]:
         return iter(list(self._source()))
@@ -56,7 +56,7 @@ class ExprFilter(_Filter[Expr]):
 
     def call_function(self, func: Callable | None = None) -> ExprFilter:
         """Calls of a function; of all functions if it is None."""
-        return self._where(lambda expr: isinstance(expr, CallFunction) and func in (None, expr.func))
+        return self._where(lambda expr: isinstance(expr, CallFunction) and func in (None, expr.func, stand_ins.get(expr.func)))
 
     def call_method(self, method: str | None = None) -> ExprFilter:
         """Calls of methods of this name, ``"__call__"`` for calls of modules; of all methods if it is None."""

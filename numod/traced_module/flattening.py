@@ -55,7 +55,9 @@ class Flattening:
                 continue
             inside = {node: given for node, given in pairs(inner.pattern, (args[1:], kwargs)) if isinstance(node, Node)}
             inside[inner.inputs[0]] = args[0]
-            returned = [(inner.outputs[at], node) for at, node in pairs(inner.owner.argdef_outdef_map[inner.key], expr.return_val) if at is not None]
+            returned = [
+                (inner.outputs[at], node) for at, node in pairs(inner.owner.argdef_outdef_map[inner.key], expr.return_val) if at is not None
+            ]
             names = {made: name(node) for made, node in returned}
             self._inline(inner, f"{args[0]}.", f"{prefix}{expr.args[0].name}_", inside, names)
             nodes.update({node: inside[made] for made, node in returned})
@@ -71,8 +73,8 @@ class Flattening:
                 return leaf
             node = copy.copy(leaf)
             node.top_graph, node._id = self.graph, self.graph.numbers.next_node()
-            node._name = self.graph.free_name(name(leaf))
-            self.graph.names.add(node._name)
+            node._wanted = name(leaf), "{}_{}"
+            node.take_name()
             nodes[leaf] = node
             return node
 

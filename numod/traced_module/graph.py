@@ -11,17 +11,13 @@ from ..module import Module
 from ..tensor import Tensor
 from .expr import CallMethod, Expr, Input
 from .filters import ExprFilter, NodeFilter
-from .node import Node, TensorNode
+from .node import GraphError, Node, TensorNode
 from .tree import leaves, pairs, rebuild
 
 if TYPE_CHECKING:
     from .module import TracedModule
 
-begin_insert: Callable[[InternalGraph, Expr | None], AbstractContextManager]  # set by `tracing`, which sees the calls that are inserted
-
-
-class GraphError(ValueError, AssertionError):
-    """A change of a graph that cannot be made, or a call that does not fit it. (MegEngine: AssertionError.)"""
+begin_insert: Callable[[InternalGraph, Expr | None], AbstractContextManager] | None = None  # set by `tracing`, which sees what is inserted
 
 
 class Numbers:
@@ -166,26 +162,29 @@ class InternalGraph:
         >>> with graph.insert_exprs():
         ...     gated = F.sigmoid(graph.outputs[0]) * 2
         >>> graph.replace_node({graph.outputs[0]: gated})
-        >>> graph
+        >>> print(str(graph).expandtabs(4))
         Sequential.Graph (self, inp) {
-        	%2:	_0 = getattr(self, "0") -> (Linear)
-        	%3:	_1 = getattr(self, "1") -> (ReLU)
-        	%4:	_0_out = _0(inp, )
-        	%5:	_1_out = _1(_0_out, )
-        	%6:	sigmoid_out = nn.sigmoid(_1_out, )
-        	%7:	mul_out = sigmoid_out.__mul__(2, )
-        	return mul_out
+            %2: _0 = getattr(self, "0") -> (Linear)
+            %3: _1 = getattr(self, "1") -> (ReLU)
+            %4: _0_out = _0(inp, )
+            %5: _1_out = _1(_0_out, )
+            %6: sigmoid_out = nn.sigmoid(_1_out, )
+            %7: mul_out = sigmoid_out.__mul__(2, )
+            return mul_out
         }
         """
         if expr is not None and not any(each is expr for each in self._exprs):
             raise GraphError(f"insert_exprs: expected an expression of this graph or None, got {expr!r}")
+        assert begin_insert is not None
         return begin_insert(self, expr)
 
     def replace_node(self, repl_dict: Mapping[Node, Node]) -> None:
         """Let everything after a new node read it in place of an old one: ``{old: new}``. What makes the new node may still read the old one."""
         for old, new in repl_dict.items():
             if not isinstance(old, Node) or type(new) is not type(old):
-                raise GraphError(f"replace_node: expected nodes of one kind, got {old!r} ({type(old).__name__}) and {new!r} ({type(new).__name__})")
+                raise GraphError(
+                    f"replace_node: expected nodes of one kind, got {old!r} ({type(old).__name__}) and {new!r} ({type(new).__name__})"
+                )
             self._own("replace_node", old, new)
             after = self._exprs.index(new.expr) + 1
             for expr in self._exprs[after:]:
@@ -237,7 +236,9 @@ class InternalGraph:
 
     def _only_root(self, function: str) -> None:
         if not self.owner._is_top:
-            raise GraphError(f"{function}: {self.name} is inside of another graph, which calls it as it is; flatten() makes one graph of all")
+            raise GraphError(
+                f"{function}: {self.name} is inside of another graph, which calls it as it is; flatten() makes one graph of all"
+            )
 
     def _own(self, function: str, *nodes: Node) -> None:
         for node in nodes:
@@ -286,4 +287,3 @@ class InternalGraph:
 
     def __repr__(self) -> str:
         return format(self, "")
-

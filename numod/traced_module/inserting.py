@@ -12,10 +12,10 @@ import numpy as np
 from ..module import Module
 from ..tensor import Tensor
 from .expr import Expr, GetAttr, Input
-from .graph import GraphError, InternalGraph
+from .graph import InternalGraph
 from .known import METHODS, is_builtin
 from .module import TracedModule
-from .node import ModuleNode, Node, TensorNode
+from .node import GraphError, ModuleNode, Node, TensorNode
 from .recording import Recorder
 from .tree import leaves, rebuild
 

@@ -61,11 +61,12 @@ def number_operator(name: str) -> Callable | None:
     """What an operator of numbers does, by the name of its method: ``__rsub__`` is ``lambda number, other: other - number``."""
     stem = name.strip("_")
     if stem in _NUMBERS:
-        return getattr(operator, stem)
+        return vars(operator)[stem]
     if stem.startswith("r") and stem[1:] in _NUMBERS:
-        function = getattr(operator, stem[1:])
+        function = vars(operator)[stem[1:]]
         return lambda number, other: function(other, number)
-    return {"neg": operator.neg, "getitem": operator.getitem}.get(stem)
+    others: dict[str, Callable] = {"neg": operator.neg, "getitem": operator.getitem}
+    return others.get(stem)
 
 
 NUMBER_OPERATORS = [f"__{kind}{name}__" for name in _NUMBERS for kind in ("", "r")] + ["__neg__"]

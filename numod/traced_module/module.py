@@ -10,8 +10,8 @@ from typing import Any
 from ..module import Module
 from .calls import normalized
 from .flattening import flattened
-from .graph import GraphError, InternalGraph
-from .node import Node, TensorNode
+from .graph import InternalGraph
+from .node import GraphError, Node, TensorNode
 from .tree import describe_call, matches, pairs, rebuild
 
 
@@ -64,9 +64,7 @@ class TracedModule(Module):
     argspec: the parameters of `forward`.
     """
 
-    def __init__(
-        self, is_top: bool, argdef_graph_map: dict[str, InternalGraph], argdef_outdef_map: dict[str, Any], is_qat: bool = False
-    ):
+    def __init__(self, is_top: bool, argdef_graph_map: dict[str, InternalGraph], argdef_outdef_map: dict[str, Any], is_qat: bool = False):
         super().__init__()
         self._is_top, self.is_qat = is_top, is_qat
         self.argdef_graph_map, self.argdef_outdef_map = argdef_graph_map, argdef_outdef_map
@@ -78,7 +76,9 @@ class TracedModule(Module):
         """The graph. AttributeError if there is none, as where a list of modules was, or several."""
         if len(self.argdef_graph_map) != 1:
             kinds = [*self.argdef_graph_map]
-            raise AttributeError(f"TracedModule: there are {len(kinds)} graphs, see argdef_graph_map; they are for: {'; '.join(kinds) or 'none'}")
+            raise AttributeError(
+                f"TracedModule: there are {len(kinds)} graphs, see argdef_graph_map; they are for: {'; '.join(kinds) or 'none'}"
+            )
         (graph,) = self.argdef_graph_map.values()
         return graph
 
@@ -169,5 +169,3 @@ def _nodes(function: str, nodes: Node | Sequence[Node]) -> list[Node]:
         if not isinstance(node, Node):
             raise TypeError(f"{function}: expected nodes, got {type(node).__name__}")
     return found
-
-

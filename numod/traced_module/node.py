@@ -20,23 +20,29 @@ if TYPE_CHECKING:
 inserting: Callable[[InternalGraph, str, tuple, dict], Any] | None = None  # while `insert_exprs` is entered: calls a method of a node
 
 
+class GraphError(ValueError, AssertionError):
+    """A change of a graph that cannot be made, or a call that does not fit it. (MegEngine: AssertionError.)"""
+
+
 class Node:
     """A value in a graph.
 
     name: unique in its graph. id: unique in a graph and those inside of it. expr: what makes it. users: the expressions that read it.
     """
 
-    def __init__(self, graph: InternalGraph, name: str, what: str, numbered: str = "{}_{}"):
+    def __init__(self, graph: InternalGraph, name: str | Node, what: str, numbered: str = "{}_{}"):
         self.top_graph = graph
         self.expr: Expr = None  # type: ignore[assignment]  # set by the expression
         self._what = what  # the end of the qualname
-        self._wanted = name, numbered
+        self._wanted: tuple[str | Node, str] = name, numbered
         self._id = graph.numbers.next_node()
+        self._name = ""
         self.take_name()
 
     def take_name(self) -> None:
-        """Take the wanted name, or with a number the first that is free."""
-        self._name = self.top_graph.free_name(*self._wanted)
+        """Take the wanted name, or that of another node, or the first one with a number that is free."""
+        name, numbered = self._wanted
+        self._name = self.top_graph.free_name(name._name if isinstance(name, Node) else name, numbered)
         self.top_graph.names.add(self._name)
 
     @property
@@ -103,7 +109,7 @@ class ModuleNode(Node):
     Within ``with graph.insert_exprs():`` it can be called, and has its attributes.
     """
 
-    module_type: type[Module] = Module
+    module_type: Any = Module
 
     @property
     def owner(self) -> Any:

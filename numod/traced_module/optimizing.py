@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import functional as F
-from .. import module as M
+from .. import functional as F, module as M
 from ..tensor import Parameter
 from ..utils.bn_fusion import fuse_conv_bn_relu_module, fuse_linear_bn_relu_module
 from .constants import constant_of, scaled_by, shifted_by, with_constant
@@ -21,7 +20,18 @@ _logger = logging.getLogger(__name__)
 _CONVOLUTIONS = (M.Conv2d, M.ConvTranspose2d)
 
 # What commutes with a scale, and what does if the scale is positive.
-_LINEAR = {F.avg_pool2d, F.adaptive_avg_pool2d, F.reshape, F.flatten, F.transpose, F.squeeze, F.expand_dims, M.AvgPool2d, M.AdaptiveAvgPool2d, M.Identity}
+_LINEAR = {
+    F.avg_pool2d,
+    F.adaptive_avg_pool2d,
+    F.reshape,
+    F.flatten,
+    F.transpose,
+    F.squeeze,
+    F.expand_dims,
+    M.AvgPool2d,
+    M.AdaptiveAvgPool2d,
+    M.Identity,
+}
 _LINEAR |= {"reshape", "flatten", "transpose"}
 _POSITIVE = {F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, M.ReLU, M.LeakyReLU, M.MaxPool2d, M.AdaptiveMaxPool2d}
 
@@ -32,16 +42,18 @@ def optimize(module: TracedModule, enabled_pass: str | Sequence[str] = ("FuseCon
     enabled_pass: a list of these, which are done in this order.
         FuseConvBn: batch normalization becomes part of the convolution (or Linear) before it.
         FuseAddMul: constants that are added one after the other become one, and so do those that are multiplied.
-        BackwardFoldScale: a constant factor becomes part of the weights before it, through ReLU, pooling, `concat` and the like. It needs, and does, FuseConvBn.
+        BackwardFoldScale: a constant factor becomes part of the weights before it, through ReLU, pooling, `concat` and the like.
+            It needs FuseConvBn, which is done then too.
 
     >>> import numod as nm, numod.module as M, numod.traced_module as tm
     >>> net = M.Sequential(M.Conv2d(1, 2, 3), M.BatchNorm2d(2))
     >>> net.eval()
-    >>> tm.optimize(tm.trace_module(net, nm.Tensor([[[[1.0] * 4] * 4]]))).graph
+    >>> fused = tm.optimize(tm.trace_module(net, nm.Tensor([[[[1.0] * 4] * 4]])))
+    >>> print(str(fused.graph).expandtabs(4))
     Sequential.Graph (self, inp) {
-    	%2:	_0 = getattr(self, "0") -> (Conv2d)
-    	%3:	_0_out = _0(inp, )
-    	return _0_out
+        %2: _0 = getattr(self, "0") -> (Conv2d)
+        %3: _0_out = _0(inp, )
+        return _0_out
     }
     """
     if not isinstance(module, TracedModule):
@@ -197,7 +209,7 @@ def _absorb(graph: InternalGraph, node: Any, scale: float, layers: _Layers, chan
     if what == "__call__":
         what = type(expr.args[0].owner)
     if what in _LINEAR or (what in _POSITIVE and scale > 0):
-        return _absorb(graph, [each for each in expr.inputs if not isinstance(each, ModuleNode)][0], scale, layers, changes)
+        return _absorb(graph, next(each for each in expr.inputs if not isinstance(each, ModuleNode)), scale, layers, changes)
     return False
 
 

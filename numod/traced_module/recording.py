@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +14,14 @@ from ..tensor import Tensor
 from . import checking
 from .calls import by_name, normalized, signature_of
 from .expr import Apply, CallFunction, CallMethod, Constant, Expr, GetAttr, Input, Shape, constant_name, node_for
-from .graph import GraphError, InternalGraph, Numbers
+from .graph import InternalGraph, Numbers
 from .known import IN_PLACE, is_builtin
 from .module import TracedModule
-from .node import ModuleNode, Node
+from .node import GraphError, ModuleNode, Node
 from .shapes import TRACED, compute, plain, traced
 from .tree import describe_call, parts_of, rebuild
+
+_logger = logging.getLogger(__name__)
 
 
 class TraceModuleError(RuntimeError):
@@ -28,11 +31,12 @@ class TraceModuleError(RuntimeError):
 class Frame:
     """A graph that is being made, and which tensor is which node of it.
 
-    exprs: where expressions go.
+    exprs: where expressions go. inside: ids of the tensors that are in the module.
     """
 
     def __init__(self, graph: InternalGraph, module: Module, exprs: list[Expr], outer: list[Frame]):
         self.graph, self.module, self.exprs = graph, module, exprs
+        self.inside = frozenset(map(id, module.tensors()))
         self._others = outer  # all frames there are and were, this one among them
         self._names = {id(leaf): name for name, leaf in [*module.named_modules(), *module.named_tensors()] if leaf is not module}
         self._nodes: dict[int, tuple[Any, Node, Any]] = {}  # by the id of a value: it, its node, and the buffer that it had
@@ -64,8 +68,8 @@ class Frame:
         expr = GetAttr(self.graph, self.graph.inputs[0], name)
         stem = "_".join(part if part.isidentifier() else f"_{part}" if not place else part for place, part in enumerate(name.split(".")))
         if isinstance(value, Module):
-            node: Node = ModuleNode(self.graph, stem, f".{name}")
-            node.module_type = type(value) if is_builtin(type(value)) else Module  # type: ignore[attr-defined]
+            node: Any = ModuleNode(self.graph, stem, f".{name}")
+            node.module_type = type(value) if is_builtin(type(value)) else Module
         else:
             node = node_for(self.graph, value, stem, f".{name}")
         self.exprs.append(expr)
@@ -125,7 +129,12 @@ class Recorder:
         """A function is called."""
         args, kwargs = normalized(signature_of(func), args, kwargs)
         return self._call(
-            lambda graph, args, kwargs: CallFunction(graph, func, args, kwargs), func, args, kwargs, f"{func.__name__}_out", f".[func_{func.__name__}]"
+            lambda graph, args, kwargs: CallFunction(graph, func, args, kwargs),
+            func,
+            args,
+            kwargs,
+            f"{func.__name__}_out",
+            f".[func_{func.__name__}]",
         )
 
     def method(self, name: str, original: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -200,18 +209,31 @@ class Recorder:
         expr = make(frame.graph, *written)
         self.busy = True
         try:
+            before = checking.Before(frame.module) if checking.each_expr and not expr.kept else None
             result = run(*args, **kwargs)
-            if checking.each_expr:
-                checking.check_expr(expr, args, kwargs, result)
+            if before is not None and not before.same_again(run, args, kwargs, result):
+                raise checking.CheckError(
+                    f"trace_module: {name.removesuffix('_out')} does not give the same twice, in {type(frame.module).__name__}"
+                )
         finally:
             self.busy = False
         frame.exprs.append(expr)
 
+        self._returns(frame, expr, result, name, what, numbered)
+        return result
+
+    def _returns(self, frame: Frame, expr: Expr, result: Any, name: str, what: str, numbered: str) -> None:
+        """Make nodes for what a call returned. The first has the name, others have that of the first and a number."""
+        made: list[Node] = []
+
         def node(leaf: Any) -> Any:
-            return frame.learn(leaf, node_for(frame.graph, leaf, name, what, numbered)) if isinstance(leaf, Tensor) else leaf
+            if not isinstance(leaf, (Tensor, *TRACED)):
+                return leaf
+            wanted = (made[0], "{}_{}") if made else (name, numbered)
+            made.append(node_for(frame.graph, leaf, wanted[0], what, wanted[1]))
+            return frame.learn(leaf, made[-1])
 
         expr.returns(rebuild(node, result))
-        return result
 
     # Modules
 
@@ -241,15 +263,8 @@ class Recorder:
         result = self.trace(module, original, args, kwargs, f"{frame.graph.qualname}{node._what}")
         frame.exprs.append(expr)
 
-        def outer(leaf: Any) -> Any:
-            if isinstance(leaf, TRACED):
-                leaf = traced(plain(leaf), self.number)
-            if isinstance(leaf, (Tensor, *TRACED)):
-                frame.learn(leaf, node_for(frame.graph, leaf, name, what, numbered))
-            return leaf
-
-        result = rebuild(outer, result)
-        expr.returns(rebuild(lambda leaf: frame.find(leaf) if isinstance(leaf, (Tensor, *TRACED)) else leaf, result))
+        result = rebuild(lambda leaf: traced(plain(leaf), self.number) if isinstance(leaf, TRACED) else leaf, result)
+        self._returns(frame, expr, result, name, what, numbered)
         return result
 
     def trace(self, module: Module, call: Callable, args: tuple, kwargs: dict[str, Any], qualname: str) -> Any:
@@ -281,6 +296,9 @@ class Recorder:
             if isinstance(expr, GetAttr):
                 self._place(twin, module, expr.name)
         self._place_again(twin, module)
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor) and id(value) not in frame.inside and frame.find(value) is not None:
+                _logger.warning("trace_module: forward sets %s of %s, the graph does not", name, type(module).__name__)
         self.busy = False
         return result
 
@@ -317,7 +335,7 @@ class Recorder:
         if leaf is None or isinstance(leaf, (Tensor, *TRACED)):
             return frame.argument(leaf)
         raise GraphError(
-            f"trace_module: {type(frame.module).__name__} returns a {type(leaf).__name__}; what is returned may be tensors and None, in lists, "
+            f"trace_module: {type(frame.module).__name__} returns something of type {type(leaf).__name__}; what is returned may be tensors and None, in lists, "
             "tuples and dicts; register_supported_type adds types"
         )
 
@@ -338,7 +356,9 @@ class Recorder:
     def _place(self, twin: Module, module: Any, name: str) -> None:
         """Give a twin what its module has under a dotted name. Lists and dicts become modules without graphs."""
         for part in name.split("."):
-            inner = module[int(part)] if isinstance(module, (list, tuple)) else module[part] if isinstance(module, dict) else vars(module)[part]
+            inner = (
+                module[int(part)] if isinstance(module, (list, tuple)) else module[part] if isinstance(module, dict) else vars(module)[part]
+            )
             builtin = isinstance(inner, Module) and is_builtin(type(inner))
             there: Any = vars(twin).get(part)
             if there is None:
@@ -352,7 +372,6 @@ class Recorder:
             if builtin:
                 return  # and what is inside of it is there with it
             twin, module = there, inner
-
 
     def _place_again(self, twin: Module, module: Module) -> None:
         """Give a twin what it has under the other names that it has in its module."""

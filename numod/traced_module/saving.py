@@ -35,10 +35,12 @@ def to_plain(module: TracedModule) -> dict[str, Any]:
 def from_plain(content: dict[str, Any]) -> TracedModule:
     """The traced module that plain data are of. ValueError for data that are of none."""
     if content["version"] != VERSION:
-        raise ValueError(f"it has a TracedModule of version {content['version']}, this numod reads version {VERSION}; another numod wrote it")
+        raise ValueError(
+            f"it has a TracedModule of version {content['version']}, this numod reads version {VERSION}; another numod wrote it"
+        )
     try:
         return Reader(content["modules"]).read()
-    except (AttributeError, ImportError, OverflowError, AssertionError, StopIteration) as error:
+    except (TypeError, AttributeError, ImportError, OverflowError, AssertionError, StopIteration) as error:
         raise ValueError(f"it has no TracedModule that can be made: {error}") from error
 
 
@@ -79,6 +81,15 @@ class Reader:
         for module, each in zip(self._modules, self._content, strict=True):
             if each["traced"] is not None:
                 self._traced(_checked(module, TracedModule), each["traced"])
+        made = [
+            expr
+            for module in self._modules
+            if isinstance(module, TracedModule)
+            for graph in module.argdef_graph_map.values()
+            for expr in graph._exprs
+        ]
+        self._numbers.exprs = max((expr.id for expr in made), default=-1) + 1
+        self._numbers.nodes = max((node.id for expr in made for node in expr.outputs), default=-1) + 1
         return _checked(self._modules[0], TracedModule)
 
     def value(self, value: Any) -> Any:
@@ -128,7 +139,6 @@ class Reader:
     ) -> Expr:
         expr = self._made(graph, kind, about, _checked(self.value(args), tuple), _checked(self.value(kwargs), dict))
         expr._id, expr._disable_remove = _checked(number, int), bool(kept)
-        self._numbers.exprs = max(self._numbers.exprs, number + 1)
         for each in made:
             self._nodes.append(self._node(graph, *each))
         expr.returns(self.value(returns))
@@ -158,7 +168,6 @@ class Reader:
     ) -> Node:
         node: Any = TensorNode(graph, name, what) if kind is None else ModuleNode(graph, name, what)
         node._id = _checked(number, int)
-        self._numbers.nodes = max(self._numbers.nodes, number + 1)
         if kind is None:
             node.shape, node.dtype, node.device, node.qparams = map(self.value, (shape, dtype, device, qparams))
         elif kind:

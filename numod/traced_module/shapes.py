@@ -13,7 +13,7 @@ from .known import NUMBER_OPERATORS, number_operator
 Recorded = Callable[[Any, str, tuple], Any]  # from an object of these, the name of an operator and the other operands to the result
 
 
-class TracedShape(tuple):
+class TracedShape(tuple):  # noqa: SLOT001 - a tuple can have no slots of its own
     """A shape, or a part of one."""
 
     _record: Recorded

@@ -20,7 +20,7 @@ from ..module import Module
 from ..tensor import Tensor
 from . import expr as exprs, graph as graphs, node as nodes
 from .calls import normalized
-from .checking import Before
+from .checking import Before, check_result
 from .graph import Numbers
 from .inserting import Insertion
 from .known import FUNCTIONS, METHODS
@@ -51,13 +51,13 @@ def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
     ...     def forward(self, x):
     ...         return F.relu(self.fc(x)) + 1
     >>> traced = tm.trace_module(Net(), nm.Tensor([[1.0, 2.0, 3.0]]))
-    >>> traced.graph
+    >>> print(str(traced.graph).expandtabs(4))
     Net.Graph (self, x) {
-    	%2:	fc = getattr(self, "fc") -> (Linear)
-    	%3:	fc_out = fc(x, )
-    	%4:	relu_out = nn.relu(fc_out, )
-    	%5:	add_out = relu_out.__add__(1, )
-    	return add_out
+        %2: fc = getattr(self, "fc") -> (Linear)
+        %3: fc_out = fc(x, )
+        %4: relu_out = nn.relu(fc_out, )
+        %5: add_out = relu_out.__add__(1, )
+        return add_out
     }
     """
     if not isinstance(mod, Module):
@@ -73,7 +73,7 @@ def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
     traced = recorder.twin(mod)
     traced._is_top = True
     traced.graph.number_anew(Numbers())
-    before.check(traced, again[0], again[1], result)
+    check_result(before, traced, again[0], again[1], result)
     return traced
 
 
@@ -105,8 +105,8 @@ class StandIns:
         exprs.stand_ins.update(functions)
         for name in METHODS:
             self._attach(Tensor, name, self._method(name, vars(Tensor)[name]))
-        self._attach(Tensor, "shape", self._shape(Tensor.shape))
-        self._attach(Tensor, "size", self._size(Tensor.size))
+        self._attach(Tensor, "shape", self._shape(vars(Tensor)["shape"]))
+        self._attach(Tensor, "size", self._size(vars(Tensor)["size"]))
         self._attach(Tensor, "__init__", self._made(Tensor.__init__))
         self._attach(Module, "__call__", self._module(Module.__call__))
         self._attach(Module, "__getattribute__", self._attribute())
@@ -212,7 +212,7 @@ class StandIns:
 def _inserting(graph: graphs.InternalGraph, after: exprs.Expr | None) -> Iterator[None]:
     """What `InternalGraph.insert_exprs` returns."""
     if nodes.inserting is not None:
-        raise graphs.GraphError("insert_exprs: it is entered already")
+        raise nodes.GraphError("insert_exprs: it is entered already")
     names = {*graph.names}
     insertion = Insertion(graph)
     with _standing_in(insertion):

@@ -114,7 +114,9 @@ def describe(value: Any) -> str:
         return f"{kind.__name__}({', '.join(map(describe, found[0]))})"
     if isinstance(value, _PLAIN) or kind in _types:
         return repr(value)
-    raise TypeError(f"trace_module: arguments of modules may be tensors, numbers and the like, got {kind.__name__}; register_supported_type adds types")
+    raise TypeError(
+        f"trace_module: arguments of modules may be tensors, numbers and the like, got {kind.__name__}; register_supported_type adds types"
+    )
 
 
 def describe_call(args: tuple, kwargs: dict[str, Any]) -> str:
@@ -125,10 +127,10 @@ def describe_call(args: tuple, kwargs: dict[str, Any]) -> str:
 def matches(pattern: Any, value: Any) -> bool:
     """Whether a structure can be given where another one has nodes of a graph: tensors, or the numbers that a shape is made of."""
     if isinstance(pattern, Node):
-        return isinstance(value, (Tensor, int, float, tuple))
+        return isinstance(value, Tensor if getattr(pattern, "dtype", None) is not None else (int, float, tuple))
     found, other = parts_of(pattern), parts_of(value)
     if found is None or other is None:
         return describe(pattern) == describe(value)
-    return (
-        type(pattern) is type(value) and len(found[0]) == len(other[0]) and all(map(matches, found[0], other[0]))
-    ) and (not isinstance(pattern, dict) or list(pattern) == list(value))
+    return (type(pattern) is type(value) and len(found[0]) == len(other[0]) and all(map(matches, found[0], other[0]))) and (
+        not isinstance(pattern, dict) or list(pattern) == list(value)
+    )

@@ -1,4 +1,7 @@
-"""Traced modules as plain data: lists, dicts, strings, numbers and tensors, which `numod.save` writes. ``docs/adr/0019-modules-as-graphs.md`` has the layout."""
+"""Traced modules as plain data, which `numod.save` writes: lists, dicts, strings, numbers and tensors.
+
+``docs/adr/0019-modules-as-graphs.md`` says how they are laid out.
+"""
 
 from __future__ import annotations
 
