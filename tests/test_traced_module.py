@@ -947,3 +947,36 @@ def test_damaged_files_are_damaged():
     nm.save(tm.trace_module(Mlp(), randn(4, 3)), file)
     with pytest.raises(FileFormatError):
         nm.load(io.BytesIO(file.getvalue()[:-5]))
+
+
+def test_programs_and_gradients_of_ones_own(caplog):
+    @jit.trace
+    def fast(x):
+        return F.exp(x) * 2
+
+    class Half(autodiff.Function):
+        def forward(self, x):
+            return F.relu(x) / 2
+
+        def backward(self, dy):
+            return dy
+
+    fast(randn(3))
+    fast(randn(3))
+    half = Half()
+    assert body(graph_of(lambda self, x: fast(x), randn(3))) == ["exp_out = elemwise.exp(x, )", "mul_out = exp_out.__mul__(2, )"]
+    with caplog.at_level(logging.WARNING):
+        net = module(lambda self, x: half(x) + 1)
+        traced = tm.trace_module(net, randn(3))
+    same(traced(-randn(3)), net(-randn(3)))
+    assert "what Half.forward does, and not its backward" in caplog.text
+    dumped = jit.trace(lambda x: x * 2, capture_as_const=True)
+    dumped(randn(3))
+    file = io.BytesIO()
+    dumped.dump(file)
+    file.seek(0)
+    program = jit.load(file)
+    with pytest.raises(TraceModuleError, match="loaded from a file"):
+        tm.trace_module(module(lambda self, x: program(x)), randn(3))
+    with pytest.raises(TraceModuleError, match="already"):
+        tm.trace_module(module(lambda self, x: tm.trace_module(Mlp(), x)(x)), randn(4, 3))

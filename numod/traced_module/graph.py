@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from .expr import CallMethod, Expr, Input
 from .filters import ExprFilter, NodeFilter
 from .node import GraphError, Node, TensorNode
+from .running import Plan
 from .tree import leaves, pairs, rebuild
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class InternalGraph:
         self._outputs: list[Node] = []
         self._exprs: list[Expr] = []
         self.seen: Callable[[Node, Any], None] | None = None  # while nodes are watched: sees each value
+        self._plan = Plan([], [])
 
     @property
     def outputs(self) -> list[Node]:
@@ -259,24 +261,21 @@ class InternalGraph:
         if self.seen is not None:
             for node, given in values.items():
                 self.seen(node, given)
-        last = {node: place for place, expr in enumerate(self._exprs) for node in expr.inputs}
-
-        def value(leaf: Any) -> Any:
-            return values[leaf] if isinstance(leaf, Node) else leaf
-
-        outputs = {*self._outputs}
-        for place, expr in enumerate(self._exprs):
-            if isinstance(expr, Input):
-                continue
-            made = expr.interpret(rebuild(value, expr.args), rebuild(value, expr.kwargs))
-            for node, result in pairs(expr.return_val, made):
-                if isinstance(node, Node):
-                    values[node] = result
-                    if self.seen is not None:
-                        self.seen(node, result)
-            for node in expr.inputs:
-                if last[node] == place and node not in outputs:
-                    values.pop(node, None)
+        if not self._plan.fits(self._exprs, self._outputs):
+            self._plan = Plan(self._exprs, self._outputs)
+        for step in self._plan.steps:
+            made = step.expr.interpret(
+                tuple([argument(values) for argument in step.args]), {name: value(values) for name, value in step.kwargs}
+            )
+            if isinstance(step.returns, Node):
+                values[step.returns] = made
+            else:
+                values.update((node, result) for node, result in pairs(step.returns, made) if isinstance(node, Node))
+            if self.seen is not None:
+                for node in step.expr.outputs:
+                    self.seen(node, values[node])
+            for node in step.dropped:
+                del values[node]
         return [values[node] for node in self._outputs]
 
     def __format__(self, style: str) -> str:

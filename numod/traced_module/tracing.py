@@ -7,6 +7,7 @@ into Module, and everything is put back at the end.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import sys
 import threading
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import op as ops
+from ..autodiff import Function
 from ..module import Module
 from ..tensor import Tensor
 from . import expr as exprs, graph as graphs, node as nodes
@@ -25,10 +27,12 @@ from .graph import Numbers
 from .inserting import Insertion
 from .known import FUNCTIONS, METHODS
 from .module import TracedModule
-from .recording import Recorder
+from .recording import Recorder, TraceModuleError
 from .tree import rebuild
 
 _one = threading.Lock()  # held while stand-ins are in place
+_by: int | None = None  # the thread that holds it
+_logger = logging.getLogger(__name__)
 
 
 def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
@@ -84,12 +88,17 @@ def _copied(leaf: Any) -> Any:
 @contextmanager
 def _standing_in(recorder: Recorder) -> Iterator[None]:
     """Let a recorder see what is called."""
+    global _by
+    if _by == threading.get_ident():
+        raise TraceModuleError("trace_module: this thread is tracing a module or inserting calls already, one at a time can be done")
     with _one:
+        _by = threading.get_ident()
         stand_ins = StandIns(recorder)
         try:
             yield
         finally:
             stand_ins.remove()
+            _by = None
 
 
 class StandIns:
@@ -110,6 +119,11 @@ class StandIns:
         self._attach(Tensor, "__init__", self._made(Tensor.__init__))
         self._attach(Module, "__call__", self._module(Module.__call__))
         self._attach(Module, "__getattribute__", self._attribute())
+        self._attach(Function, "__call__", self._own_gradient(Function.__call__))
+        programs = sys.modules.get("numod.jit")
+        if programs is not None:
+            self._attach(programs.trace, "__call__", self._program(programs.trace.__call__))
+            self._attach(programs.Program, "__call__", self._program(programs.Program.__call__))
 
     def remove(self) -> None:
         """Put everything back."""
@@ -194,6 +208,31 @@ class StandIns:
 
         return stand_in
 
+    def _own_gradient(self, call: Callable) -> Callable:
+        recorder = self._recorder
+
+        @functools.wraps(call)
+        def stand_in(function: Function, *inputs: Any) -> Any:
+            if recorder.recording:
+                _logger.warning("trace_module: the graph has what %s.forward does, and not its backward", type(function).__name__)
+            return call(function, *inputs)
+
+        return stand_in
+
+    def _program(self, call: Callable) -> Callable:
+        """Around programs of `numod.jit`, whose calls nobody sees: a function that was traced is run as it is, one that was loaded cannot be."""
+        recorder = self._recorder
+
+        @functools.wraps(call)
+        def stand_in(program: Any, *args: Any, **kwargs: Any) -> Any:
+            if not recorder.recording:
+                return call(program, *args, **kwargs)
+            if not hasattr(program, "__wrapped__"):
+                raise TraceModuleError("trace_module: forward calls a program that was loaded from a file, which cannot be part of a graph")
+            return program.__wrapped__(*args, **kwargs)
+
+        return stand_in
+
     def _attribute(self) -> Callable:
         recorder, stand_ins = self._recorder, self._by_id
 
@@ -211,8 +250,6 @@ class StandIns:
 @contextmanager
 def _inserting(graph: graphs.InternalGraph, after: exprs.Expr | None) -> Iterator[None]:
     """What `InternalGraph.insert_exprs` returns."""
-    if nodes.inserting is not None:
-        raise nodes.GraphError("insert_exprs: it is entered already")
     names = {*graph.names}
     insertion = Insertion(graph)
     with _standing_in(insertion):
