@@ -434,6 +434,32 @@ def test_traced_modules_can_be_traced_by_jit_and_by_trace_module():
     same(outer(randn(3, 2, 2, 2)), net(randn(3, 2, 2, 2)) * 2)
 
 
+def test_jit_sees_that_a_graph_was_changed():
+    traced = tm.trace_module(Mlp(), randn(5, 3))
+    traced.eval()
+    graph = traced.graph
+    fast = jit.trace(lambda x: traced(x))
+    steps = [
+        lambda: None,
+        lambda: graph.replace_node({graph.outputs[0]: more}),
+        lambda: more.expr.set_arg("other", 5),
+        lambda: graph.reset_outputs([more]),
+        lambda: traced.set_end_points(graph.get_function_by_type(F.relu).as_unique().outputs),
+        traced.clear_end_points,
+    ]
+    with graph.insert_exprs():
+        more = graph.outputs[0] * 2
+    for step in steps:
+        step()
+        for _ in range(2):
+            made, wanted = fast(randn(5, 3)), traced(randn(5, 3))
+            for one, other in zip(made, wanted, strict=True):
+                np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5)
+    traced.set_watch_points(graph.inputs[1])
+    with pytest.raises(jit.TraceError, match="_changes"):
+        fast(randn(5, 3))
+
+
 def test_layers_of_the_library_are_one_call_each():
     def forward(self, x, index):
         out, (hidden, _) = self.lstm(x.reshape(1, -1, 2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import op as ops
 from ..module import Module
-from ..op import Op
+from ..op import TABLE, Op
 from ..tensor import Parameter, Tensor
 from .calls import normalized, signature_of
 from .known import IN_PLACE, METHODS, number_operator, shown_name
@@ -76,7 +76,11 @@ class Expr:
 
     def set_args_kwargs(self, *args: Any, **kwargs: Any) -> None:
         """Give it other arguments. TypeError if they do not fit the function."""
-        self.args, self.kwargs = normalized(self._signature(), args, kwargs)
+        self._take(*normalized(self._signature(), args, kwargs))
+
+    def _take(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.top_graph.changed()
 
     def set_arg(self, name: str, val: Any) -> None:
         """Give it another value for one parameter. KeyError if there is none of this name."""
@@ -85,13 +89,11 @@ class Expr:
             raise KeyError(f"set_arg: {self} has no parameter {name!r}, but {[*(signature.parameters if signature else ())]}")
         bound = signature.bind(*self.args, **self.kwargs)
         bound.arguments[name] = val
-        self.args, self.kwargs = normalized(signature, bound.args, bound.kwargs)
+        self._take(*normalized(signature, bound.args, bound.kwargs))
 
     def replace_inputs(self, repl_dict: Mapping[Node, Node]) -> None:
         """Let it read other nodes."""
-        self.args, self.kwargs = rebuild(
-            lambda leaf: repl_dict.get(leaf, leaf) if isinstance(leaf, Node) else leaf, (self.args, self.kwargs)
-        )
+        self._take(*rebuild(lambda leaf: repl_dict.get(leaf, leaf) if isinstance(leaf, Node) else leaf, (self.args, self.kwargs)))
 
     def disable_remove(self) -> None:
         """Let `InternalGraph.compile` keep it although nobody reads what it makes."""
@@ -274,14 +276,18 @@ class CallFunction(Expr):
 
 
 class Apply(Expr):
-    """An op of the table that was applied by something that is no function of the above.
-
-    opdef: the op.
-    """
+    """An op of the table that was applied by something that is no function of the above."""
 
     def __init__(self, graph: InternalGraph, opdef: Op, args: tuple, kwargs: dict[str, Any]):
         super().__init__(graph, args, kwargs)
-        self.opdef = opdef
+        if TABLE.get(opdef.name) is not opdef:
+            raise TypeError(f"trace_module: forward applies {opdef}, which is not in the table of ops; ops that are registered are there")
+        self._op = opdef.name  # ops belong to the table, and are not copied with a graph
+
+    @property
+    def opdef(self) -> Op:
+        """The op."""
+        return TABLE[self._op]
 
     def interpret(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Apply it."""

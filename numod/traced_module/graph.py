@@ -75,6 +75,10 @@ class InternalGraph:
             found = numbered.format(name, count)
         return found
 
+    def changed(self) -> None:
+        """Say that it is not what it was."""
+        self.owner._changes += 1
+
     # Finding
 
     def _walk(self, recursive: bool, seen: set[int]) -> Iterator[Expr]:
@@ -140,6 +144,7 @@ class InternalGraph:
             else:
                 self.names.difference_update(node.name for node in expr.outputs)
         self._exprs = kept[::-1]
+        self.changed()
 
     def number_anew(self, numbers: Numbers) -> None:
         """Give new ids, and names, to everything here and in the graphs that are called, in order."""
@@ -192,6 +197,7 @@ class InternalGraph:
             for expr in self._exprs[after:]:
                 expr.replace_inputs({old: new})
             self._outputs = [new if node is old else node for node in self._outputs]
+        self.changed()
 
     def add_input_node(self, shape: tuple[int, ...], dtype: Any = "float32", name: str = "args") -> TensorNode:
         """Give the root one more argument, the last by position; its node. Another one of the same name gets a number."""
@@ -235,6 +241,7 @@ class InternalGraph:
             return len(self._outputs) - 1
 
         self.owner.argdef_outdef_map[self.key] = rebuild(place, outputs)
+        self.changed()
 
     def _only_root(self, function: str) -> None:
         if not self.owner._is_top:

@@ -70,6 +70,7 @@ class TracedModule(Module):
         self.argdef_graph_map, self.argdef_outdef_map = argdef_graph_map, argdef_outdef_map
         self.argspec: inspect.Signature | None = None
         self._watch = _Watch()
+        self._changes = 0  # of graphs and of what is watched: so that `numod.jit` sees that something is
 
     @property
     def graph(self) -> InternalGraph:
@@ -94,6 +95,7 @@ class TracedModule(Module):
         if not watch.points and not watch.ends:
             outputs = graph.interpret(self, *given)
         else:
+            self._changes += bool(watch.points)
             with watch.watching():
                 try:
                     outputs = graph.interpret(self, *given)
@@ -132,18 +134,22 @@ class TracedModule(Module):
     def set_watch_points(self, nodes: Node | Sequence[Node]) -> None:
         """Keep the values of these nodes, of this graph or of one that it calls, in ``watch_node_value`` in each call from now on."""
         self.clear_watch_points()
+        self._changes += 1
         self._watch.points = _nodes("set_watch_points", nodes)
 
     def clear_watch_points(self) -> None:
         """Watch nothing."""
+        self._changes += 1
         self._watch.points, self._watch.values = [], {}
 
     def set_end_points(self, nodes: Node | Sequence[Node]) -> None:
         """Let calls end when all these nodes have values, and return these in a list."""
+        self._changes += 1
         self._watch.ends = _nodes("set_end_points", nodes)
 
     def clear_end_points(self) -> None:
         """Let calls run to their end."""
+        self._changes += 1
         self._watch.ends = []
 
     def add_parameter(self, graph: InternalGraph, node: TensorNode) -> None:
