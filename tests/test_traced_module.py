@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import importlib
 import io
 import logging
 import subprocess
@@ -604,6 +605,33 @@ def test_nothing_stays_in_place_of_anything():
         with contextlib.suppress(ZeroDivisionError):
             tm.trace_module(module(forward), randn(2))
         assert ([vars(M.Module).get(name) for name in names], dict(vars(nm.Tensor)), dict(vars(F)), op.apply, relu) == before
+
+
+def test_modules_that_are_loaded_meanwhile_get_the_functions_themselves(tmp_path, monkeypatch):
+    (tmp_path / "loaded_meanwhile.py").write_text("from numod.functional import relu as act")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "loaded_meanwhile", raising=False)
+
+    def forward(self, x):
+        return importlib.import_module("loaded_meanwhile").act(x)
+
+    assert body(graph_of(forward, randn(2))) == ["relu_out = nn.relu(x, )"]
+    assert sys.modules["loaded_meanwhile"].act is F.relu
+
+
+def test_long_graphs_are_copied():
+    def forward(self, x):
+        for _ in range(600):
+            x = x + 1
+        return x
+
+    traced = tm.trace_module(module(forward), randn(2))
+    trusted = io.BytesIO()
+    nm.save(traced, trusted, trust=True)
+    trusted.seek(0)
+    for each in (copy.deepcopy(traced), traced.flatten(), saved(traced), nm.load(trusted, trust=True)):
+        same(each(randn(2)), traced(randn(2)))
+    assert body(tm.optimize(traced, ["FuseAddMul"]).graph) == ["add_out = x.__add__(600, )"]
 
 
 def test_other_threads_are_not_seen():

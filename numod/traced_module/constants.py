@@ -55,7 +55,7 @@ def with_constant(graph: InternalGraph, expr: Expr, product: bool, node: Node, c
         expr.func = F.mul if product else F.add
     else:
         expr.method = f"__{stem}__"  # type: ignore[attr-defined]
-    expr.args, expr.kwargs = (node, value), {}
+    expr._take((node, value), {})
 
 
 def _what(expr: Any) -> Any:

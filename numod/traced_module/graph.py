@@ -46,6 +46,9 @@ class InternalGraph:
     """
 
     def __init__(self, owner: TracedModule, qualname: str, numbers: Numbers):
+        self._exprs: list[
+            Expr
+        ] = []  # the first attribute: whoever copies or pickles a graph meets each expression after those that it reads
         self.owner, self.qualname, self.numbers = owner, qualname, numbers
         self.name = qualname.replace(".", "_")
         self.names: set[str] = set()
@@ -53,7 +56,6 @@ class InternalGraph:
         self.pattern: tuple[tuple, dict[str, Any]] = (), {}  # the arguments, with nodes for tensors
         self.inputs: list[Node] = []
         self._outputs: list[Node] = []
-        self._exprs: list[Expr] = []
         self.seen: Callable[[Node, Any], None] | None = None  # while nodes are watched: sees each value
         self._plan = Plan([], [])
 

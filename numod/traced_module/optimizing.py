@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -71,8 +72,7 @@ def optimize(module: TracedModule, enabled_pass: str | Sequence[str] = ("FuseCon
             layers = _Layers(made)
             for graph in layers.graphs:
                 for expr in list(graph._exprs):
-                    if any(each is expr for each in graph._exprs):
-                        change(graph, expr, layers)
+                    change(graph, expr, layers)
     for graph in _Layers(made).graphs:
         graph.compile()
     made.graph.number_anew(type(made.graph.numbers)())
@@ -85,11 +85,20 @@ class _Layers:
     def __init__(self, root: TracedModule):
         self.graphs = [graph for module in root.modules() if isinstance(module, TracedModule) for graph in module.argdef_graph_map.values()]
         self._calls: dict[int, int] = {}
+        self._counted: tuple[InternalGraph, int] | None = None  # the graph, as it was, whose nodes are in
+        self._reads: Counter[Node] = Counter()
         for graph in self.graphs:
             for expr in graph._exprs:
                 if isinstance(expr, CallMethod) and isinstance(expr.args[0], ModuleNode):
                     owner = id(expr.args[0].owner)
                     self._calls[owner] = self._calls.get(owner, 0) + 1
+
+    def read_once(self, graph: InternalGraph, node: Node) -> bool:
+        """Whether a node is read once."""
+        if self._counted != (graph, graph.owner._changes):
+            self._counted = graph, graph.owner._changes
+            self._reads = Counter([*graph.outputs, *(read for expr in graph._exprs for read in expr.inputs)])
+        return self._reads[node] == 1
 
     def replace(self, expr: CallMethod, layer: M.Module) -> None:
         """Let a call be one of another layer, in the place of the old one if nobody else calls that."""
@@ -124,19 +133,15 @@ def _layer(expr: Expr, kinds: tuple[type, ...]) -> Any:
     return None
 
 
-def _only_reader(graph: InternalGraph, node: Node) -> bool:
-    """Whether a node is read once."""
-    readers = sum(sum(each is node for each in expr.inputs) for expr in graph._exprs)
-    return readers + sum(each is node for each in graph.outputs) == 1
-
-
 def _bypass(graph: InternalGraph, expr: Expr, node: Node) -> None:
     """Let everyone read a node in the place of what an expression makes, and drop the expression."""
     (old,) = expr.outputs
     for each in graph._exprs:
-        each.replace_inputs({old: node})
+        if any(read is old for read in each.inputs):
+            each.replace_inputs({old: node})
     graph._outputs = [node if each is old else each for each in graph._outputs]
     graph._exprs.remove(expr)
+    graph.changed()
 
 
 def _fuse_norm(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
@@ -146,7 +151,7 @@ def _fuse_norm(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
     source = expr.args[1]
     before = source.expr
     layer = _layer(before, (M.Linear,) if isinstance(norm, M.BatchNorm1d) else _CONVOLUTIONS)
-    if layer is None or not _only_reader(graph, source) or before.top_graph is not graph:
+    if layer is None or not layers.read_once(graph, source) or before.top_graph is not graph:
         return
     layer, norm = copy.deepcopy(layer), copy.deepcopy(norm)
     layer.eval()
@@ -163,10 +168,11 @@ def _fuse_constants(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
             continue
         source, constant = found
         before = read(source.expr)
-        if before is not None and _only_reader(graph, source):
+        if before is not None and layers.read_once(graph, source):
             inner, other = before
             constant = constant * other if read is scaled_by else constant + other
             graph._exprs.remove(source.expr)
+            graph.changed()
             source = inner
             with_constant(graph, expr, read is scaled_by, source, constant)
         neutral = 1 if read is scaled_by else 0
@@ -192,7 +198,7 @@ def _fold_scale(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
 def _absorb(graph: InternalGraph, node: Any, scale: float, layers: _Layers, changes: list[Callable[[], None]]) -> bool:
     """Find what must be changed to scale a node; False if it cannot be done."""
     expr = node.expr
-    if not _only_reader(graph, node):
+    if not layers.read_once(graph, node):
         return False
     layer = _layer(expr, (*_CONVOLUTIONS, M.Linear))
     if layer is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..module import Module
@@ -123,6 +124,10 @@ class Recorder:
         self.frames.append(frame)
         return frame
 
+    def forget(self) -> None:
+        """Let go of all values that were seen."""
+        self._all.clear()
+
     # Calls
 
     def function(self, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -152,7 +157,7 @@ class Recorder:
         made = self._call(make, run, args, kwargs, f"{stem}_out", f".[method_{stem}]")
         return None if name in IN_PLACE else made
 
-    def apply(self, original: Callable, op: Op, inputs: tuple, attrs: tuple) -> Any:
+    def apply(self, original: Callable, op: Op, inputs: Sequence[Tensor], attrs: tuple = ()) -> Any:
         """An op is applied by something else."""
         named = dict(zip(op.names, attrs, strict=True))
         return self._call(
@@ -306,7 +311,7 @@ class Recorder:
         if isinstance(leaf, TRACED):
             return traced(plain(leaf), self.number)
         if isinstance(leaf, Tensor) and id(leaf) in given:
-            return leaf.to(leaf.device)
+            return copy.copy(leaf)
         given[id(leaf)] = leaf
         return leaf
 

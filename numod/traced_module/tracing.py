@@ -6,6 +6,7 @@ into Module, and everything is put back at the end.
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import math
@@ -82,7 +83,7 @@ def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
 
 
 def _copied(leaf: Any) -> Any:
-    return leaf.to(leaf.device) if isinstance(leaf, Tensor) else leaf
+    return copy.copy(leaf) if isinstance(leaf, Tensor) else leaf
 
 
 @contextmanager
@@ -98,7 +99,18 @@ def _standing_in(recorder: Recorder) -> Iterator[None]:
             yield
         finally:
             stand_ins.remove()
+            recorder.forget()
             _by = None
+
+
+def _replace(functions: dict[int, Callable]) -> None:
+    """Put others in the place of functions, by their ids, wherever a loaded module names them."""
+    for module in list(sys.modules.values()):
+        if isinstance(module, types.ModuleType):
+            names = vars(module)
+            for name, value in list(names.items()):
+                if id(value) in functions:
+                    names[name] = functions[id(value)]
 
 
 class StandIns:
@@ -106,11 +118,11 @@ class StandIns:
 
     def __init__(self, recorder: Recorder):
         self._recorder = recorder
-        self._replaced: list[tuple[dict[str, Any], str, Any]] = []
         self._attached: list[tuple[type, str, Any]] = []
         functions = {func: self._function(func) for func in FUNCTIONS.values() if isinstance(func, types.FunctionType)}
         self._by_id: dict[int, Callable] = {id(func): made for func, made in functions.items()}
-        self._everywhere({**self._by_id, id(ops.apply): self._apply(ops.apply)})
+        self._everywhere: list[tuple[Callable, Callable]] = [*functions.items(), (ops.apply, self._apply(ops.apply))]
+        _replace({id(original): made for original, made in self._everywhere})
         exprs.stand_ins.update(functions)
         for name in METHODS:
             self._attach(Tensor, name, self._method(name, vars(Tensor)[name]))
@@ -128,54 +140,38 @@ class StandIns:
     def remove(self) -> None:
         """Put everything back."""
         exprs.stand_ins.clear()
-        for names, name, original in self._replaced:
-            names[name] = original
+        _replace({id(made): original for original, made in self._everywhere})  # also in modules that were loaded in between
         for owner, name, original in self._attached:
             if original is None:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
 
-    def _everywhere(self, stand_ins: dict[int, Callable]) -> None:
-        """Replace functions wherever a loaded module names them."""
-        for module in list(sys.modules.values()):
-            if isinstance(module, types.ModuleType):
-                names = vars(module)
-                for name, value in list(names.items()):
-                    if id(value) in stand_ins:
-                        self._replaced.append((names, name, value))
-                        names[name] = stand_ins[id(value)]
-
     def _attach(self, owner: type, name: str, stand_in: Any) -> None:
         self._attached.append((owner, name, vars(owner).get(name)))
         setattr(owner, name, stand_in)
 
-    def _function(self, func: Callable) -> Callable:
+    def _around(self, original: Callable, record: Callable[[tuple, dict[str, Any]], Any]) -> Callable:
+        """What stands in for a function: ``record(args, kwargs)`` while the recorder is recording."""
         recorder = self._recorder
 
-        @functools.wraps(func)
+        @functools.wraps(original)
         def stand_in(*args: Any, **kwargs: Any) -> Any:
-            return recorder.function(func, args, kwargs) if recorder.recording else func(*args, **kwargs)
+            return record(args, kwargs) if recorder.recording else original(*args, **kwargs)
 
         return stand_in
+
+    def _function(self, func: Callable) -> Callable:
+        return self._around(func, functools.partial(self._recorder.function, func))
 
     def _method(self, name: str, method: Callable) -> Callable:
-        recorder = self._recorder
-
-        @functools.wraps(method)
-        def stand_in(*args: Any, **kwargs: Any) -> Any:
-            return recorder.method(name, method, args, kwargs) if recorder.recording else method(*args, **kwargs)
-
-        return stand_in
+        return self._around(method, functools.partial(self._recorder.method, name, method))
 
     def _apply(self, apply: Callable) -> Callable:
-        recorder = self._recorder
+        return self._around(apply, lambda args, kwargs: self._recorder.apply(apply, *args, **kwargs))
 
-        @functools.wraps(apply)
-        def stand_in(op: ops.Op, inputs: Any, attrs: tuple = ()) -> Any:
-            return recorder.apply(apply, op, inputs, attrs) if recorder.recording else apply(op, inputs, attrs)
-
-        return stand_in
+    def _module(self, call: Callable) -> Callable:
+        return self._around(call, lambda args, kwargs: self._recorder.module(call, args[0], args[1:], kwargs))
 
     def _made(self, init: Callable) -> Callable:
         recorder = self._recorder
@@ -198,15 +194,6 @@ class StandIns:
         recorder, get = self._recorder, size.fget
         assert get is not None
         return property(lambda tensor: math.prod(tensor.shape) if recorder.recording else get(tensor))
-
-    def _module(self, call: Callable) -> Callable:
-        recorder = self._recorder
-
-        @functools.wraps(call)
-        def stand_in(module: Module, *args: Any, **kwargs: Any) -> Any:
-            return recorder.module(call, module, args, kwargs) if recorder.recording else call(module, *args, **kwargs)
-
-        return stand_in
 
     def _own_gradient(self, call: Callable) -> Callable:
         recorder = self._recorder
