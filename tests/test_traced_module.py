@@ -588,6 +588,19 @@ def test_a_graph_that_does_something_else_is_refused(monkeypatch):
     tm.trace_module(Blocks(), randn(2, 2, 2, 2))
 
 
+def test_what_forward_reads_is_said_to_be_constant(caplog):
+    def forward(self, x):
+        return x * (x.sum().item() + self.w.item()) if self.w > 0 else x
+
+    with caplog.at_level(logging.WARNING):
+        graph_of(forward, randn(2), w=nm.Parameter([1.0]))
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "trace_module: forward of Net reads the elements of a tensor of shape (1,)",
+        "trace_module: forward of Net reads the elements of a tensor of shape ()",
+        "trace_module: forward of Net reads the elements of a tensor of shape (1,)",
+    ]
+
+
 def test_what_forward_sets_is_said_to_be_lost(caplog):
     def forward(self, x):
         self.last = x * 2

@@ -124,6 +124,11 @@ class Recorder:
         self.frames.append(frame)
         return frame
 
+    def varies(self, tensor: Tensor) -> bool:
+        """Whether a tensor may be another one in the next call."""
+        node = self.frames[-1].find(tensor)
+        return node is not None and not isinstance(node.expr, Constant)
+
     def forget(self) -> None:
         """Let go of all values that were seen."""
         self._all.clear()

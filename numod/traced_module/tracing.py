@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import logging
 import math
 import sys
@@ -31,6 +32,7 @@ from .module import TracedModule
 from .recording import Recorder, TraceModuleError
 from .tree import rebuild
 
+tensors: Any = importlib.import_module("numod.tensor")  # the module: numod.tensor is the class
 _one = threading.Lock()  # held while stand-ins are in place
 _by: int | None = None  # the thread that holds it
 _logger = logging.getLogger(__name__)
@@ -137,8 +139,11 @@ class StandIns:
             self._attach(programs.trace, "__call__", self._program(programs.trace.__call__))
             self._attach(programs.Program, "__call__", self._program(programs.Program.__call__))
 
+        self._watch, tensors.watch = tensors.watch, self._read
+
     def remove(self) -> None:
         """Put everything back."""
+        tensors.watch = self._watch
         exprs.stand_ins.clear()
         _replace({id(made): original for original, made in self._everywhere})  # also in modules that were loaded in between
         for owner, name, original in self._attached:
@@ -150,6 +155,18 @@ class StandIns:
     def _attach(self, owner: type, name: str, stand_in: Any) -> None:
         self._attached.append((owner, name, vars(owner).get(name)))
         setattr(owner, name, stand_in)
+
+    def _read(self, tensor: Tensor) -> None:
+        """Someone looks at the elements of a tensor."""
+        if self._watch is not None:
+            self._watch(tensor)
+        if self._recorder.recording and self._recorder.varies(tensor):
+            _logger.warning(
+                "trace_module: forward of %s reads the elements of a tensor of shape %s; what it does with them is done the same way in each call of "
+                "the graph",
+                type(self._recorder.frames[-1].module).__name__,
+                tensor._spec.shape,
+            )
 
     def _around(self, original: Callable, record: Callable[[tuple, dict[str, Any]], Any]) -> Callable:
         """What stands in for a function: ``record(args, kwargs)`` while the recorder is recording."""
