@@ -13,9 +13,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "megengine"))
 signatures = importlib.import_module("signatures")
 
-# Modules that are not there yet. When one comes, take it from this list: its names are compared then.
-NOT_THERE_YET: list[str] = []
-
 # What differs on purpose: the namespace, names, and why.
 WALKS = "buffers children modules named_buffers named_children named_modules named_parameters named_tensors parameters tensors"
 DIFFERENT = [
@@ -63,12 +60,7 @@ def listed(namespace, name):
 
 def mistakes():
     """What differs and is not listed: (namespace, name, MegEngine's signature, numod's)."""
-    return [found for found in signatures.compare() if not listed(*found[:2]) and not awaited(found[0])]
-
-
-def awaited(namespace):
-    """Whether a namespace is in a module that is not there yet."""
-    return any(fnmatchcase(namespace, name) for name in NOT_THERE_YET)
+    return [found for found in signatures.compare() if not listed(*found[:2])]
 
 
 def test_names_and_signatures_are_megengines():
@@ -79,13 +71,6 @@ def test_names_and_signatures_are_megengines():
 def test_what_is_listed_does_differ():
     used = [entry for found in signatures.compare() for entry in listed(*found[:2])]
     assert [entry for entry in DIFFERENT if entry not in used] == []
-
-
-def test_what_is_not_there_yet_is_not_there():
-    there = {namespace for namespace in signatures.load_api() if awaited(namespace)} - {
-        found[0] for found in signatures.compare() if not found[1]
-    }
-    assert not there, f"compare these as well: {there}"
 
 
 @pytest.mark.parametrize(
