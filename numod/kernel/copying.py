@@ -18,6 +18,11 @@ REALS = {4: "float32", 8: "float64"}  # what moves values of so many bytes, be t
 GRAIN = 32768  # elements worth handing to another thread
 
 
+def line(lanes: int, size: int) -> int:
+    """Values of a cache line, or of a vector that is as long."""
+    return max(lanes, 64 // size)
+
+
 def step(spec: Spec, source: Ref, target: Ref, width: int | None = None) -> Step | None:
     """Copies ``source``, seen as ``spec``, to C order at ``target``, with vectors of ``width`` bytes. None where there is no fast way."""
     size = spec.dtype.itemsize
@@ -32,7 +37,7 @@ def step(spec: Spec, source: Ref, target: Ref, width: int | None = None) -> Step
     outer = [axis for axis in range(last) if axis != row]
     block = max(1, GRAIN // extents[last])
     if transposed:
-        block = divide(block, lanes) * lanes
+        block = divide(block, line(lanes, size)) * line(lanes, size)
     blocks = divide(extents[row], block)
     walk = [value for axis in outer for value in (extents[axis], strides[axis] * size, packed[axis] * size)]
     words: tuple[Word, ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .copying import line
 from .gemm_simd import copier, transposer
 from .intrinsics import inner, load
 from .simd import REALS, words
@@ -42,9 +43,10 @@ def copy(lanes: int, real: str) -> Callable:
 
 
 def transpose(lanes: int, real: str) -> Callable:
-    """Rows whose values lie together in the source with those of the same place in other rows."""
+    """Rows whose values lie together in the source with those of the same place in other rows: squares of one vector's side, a cache line's together."""
     transpose_block = transposer(lanes, real, False)
     size = REALS[real][1]
+    side = line(lanes, size)
 
     def kernel(begin, end, args, scratch):
         source, target, rows, columns, _, source_column, target_row, block = words(args, 0, 8)
@@ -52,18 +54,20 @@ def transpose(lanes: int, real: str) -> Callable:
         for task in range(begin, end):
             here, there = _places(args, task // blocks)
             first = task % blocks * block
-            for i in range(first, min(first + block, rows), lanes):
-                height = min(lanes, rows - i)
-                for j in range(0, columns, lanes):
-                    transpose_block(
-                        (
-                            source + here + i * size + j * source_column,
-                            source_column,
-                            target + there + i * target_row + j * size,
-                            target_row,
-                            min(lanes, columns - j),
-                            height,
-                        )
-                    )
+            last = min(first + block, rows)
+            for top in range(first, last, side):
+                for left in range(0, columns, side):
+                    for i in range(top, min(top + side, last), lanes):
+                        for j in range(left, min(left + side, columns), lanes):
+                            transpose_block(
+                                (
+                                    source + here + i * size + j * source_column,
+                                    source_column,
+                                    target + there + i * target_row + j * size,
+                                    target_row,
+                                    min(lanes, columns - j),
+                                    min(lanes, last - i),
+                                )
+                            )
 
     return kernel

@@ -29,7 +29,7 @@ MOVE = 2  # multiplications take as long as moving a value to or from memory
 TRANSPOSE = 2  # times what copying a value costs: transposing it
 FEW = 48  # rows for which B is not kept in the second-level cache
 NARROW = 48  # a tall large result of so few columns is made as its transpose, if nothing else is copied for that; a small one, if they fit a vector
-DOT_ROWS = 4  # of a register tile of dot products
+DOT_ROWS, DOT_FEW = 4, 2  # of a register tile of dot products, and so few that it always has room for four columns
 DOT_DEPTH = 8  # times the rows of C: from this depth on, products with a transposed B are dot products
 PACK_WORK = 1 << 22  # copies pay from about 160^3 ...
 PACK_ROWS = 128  # ... and of B for more rows of C than this
@@ -42,9 +42,9 @@ def column_vectors(lanes: int, real: str) -> int:
     return 4 if registers(lanes * SIZES[real]) == 32 else 2
 
 
-def dot_columns(lanes: int, real: str) -> int:
-    """Columns of a register tile of dot products; their sums share a vector."""
-    return min(column_vectors(lanes, real), lanes)
+def dot_columns(lanes: int, real: str, rows: int) -> int:
+    """Columns of a register tile of dot products, for so many rows in all; their sums share a vector. Four sums at least do not wait for each other."""
+    return min(4 if rows <= DOT_FEW else column_vectors(lanes, real), lanes)
 
 
 def _work(m: int, n: int, k: int) -> int:
@@ -177,7 +177,7 @@ def program(
 
 def _dots(m, n, k, batch: tuple[int, ...], a: Matrices, b: Matrices, a_ref: Ref, b_ref: Ref, bias: bool, real: str, lanes: int) -> Program:
     """The product of few rows m with matrices whose columns are contiguous."""
-    size, columns, count = SIZES[real], dot_columns(lanes, real), batch[0] * batch[1]
+    size, columns, count = SIZES[real], dot_columns(lanes, real, m), batch[0] * batch[1]
     blocks = divide(max(1, min(most_pieces(), count * _work(m, n, k) // TASK_WORK)), count)
     column_block = divide(divide(n, blocks), columns) * columns
     start = Ref("in", 2) if bias else bytes(columns * size)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from .gemm import DOT_ROWS, FOLLOWED, ROWS, column_vectors, dot_columns
+from .gemm import DOT_FEW, DOT_ROWS, FOLLOWED, ROWS, column_vectors, dot_columns
 from .intrinsics import inner
 from .simd import I1, I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
 
@@ -269,15 +269,18 @@ def _dots(lanes: int, real: str, rows: int, columns: int) -> Emit:
 def dot(lanes: int, real: str) -> Callable:
     """C = A @ B^T (+ bias) for few rows: the range counts blocks of columns of C, batch first."""
     size = REALS[real][1]
-    columns = dot_columns(lanes, real)
-    tiles = {2 * (r - 1) + w: _dots(lanes, real, r, (1, columns)[w]) for r in range(1, DOT_ROWS + 1) for w in (0, 1)}
+    columns, wider = dot_columns(lanes, real, DOT_ROWS), dot_columns(lanes, real, DOT_FEW)
+    tiles = {3 * r - 3 + w: _dots(lanes, real, r, (1, columns)[w]) for r in range(1, DOT_ROWS + 1) for w in (0, 1)}
+    if wider > columns:
+        tiles |= {3 * r - 1: _dots(lanes, real, r, wider) for r in range(1, DOT_FEW + 1)}
     tile = family(f"gemm_dots.{lanes}{real}", 9, tiles)
 
     def kernel(begin, end, args, scratch):
         a, b, c, bias, has_bias, m, n, k, inner = words(args, 0, 9)
         a_row, a_outer, a_inner, b_row, b_outer, b_inner, column_block = words(args, 9, 7)
-        wide = 1 if n >= columns else 0
-        column_step = columns if wide else 1
+        wide, column_step = (1, columns) if n >= columns else (0, 1)
+        if columns < wider <= n and m <= DOT_FEW:
+            wide, column_step = 2, wider
         column_blocks = (n + column_block - 1) // column_block
         row_tiles = (m + DOT_ROWS - 1) // DOT_ROWS
         for block in range(begin, end):
@@ -291,7 +294,7 @@ def dot(lanes: int, real: str) -> Callable:
                     count = (m - i + row_tiles - t - 1) // (row_tiles - t)
                     tile(
                         (
-                            2 * (count - 1) + wide,
+                            3 * (count - 1) + wide,
                             a_matrix + i * a_row,
                             a_row,
                             b_matrix + j * b_row,
