@@ -127,12 +127,12 @@ def _strip(lanes: int, rows: int, step: int, phases: int, taps: tuple, outputs: 
                             sums[key] = v.fma(value, factors[number], sums[key])
                 for half in range(wide):
 
-                    def write(mask, half=half):
+                    def write(count, half=half):
                         for i in reversed(range(rows)):
                             for a in reversed(range(high)):
                                 pair = [sums[i, a * wide + b] for b in range(wide)]
                                 value = v.zip(pair[0], pair[1], half) if wide == 2 else pair[0]
-                                v.store(value, v.offset(builder.add(to, targets[i, a]), half * v.bytes), mask)
+                                v.store_first(value, v.offset(builder.add(to, targets[i, a]), half * v.bytes), count)
 
                     v.write_valid(v.offset(left, -half * lanes), write)
                 return [v.offset(at, v.bytes), v.offset(to, wide * v.bytes), v.offset(left, -wide * lanes)]

@@ -49,11 +49,11 @@ def _tiles(lanes: int, rows: int, places: int) -> Emit:
 
             sums = v.loop(tap_count, [taps, *[value for value in start for _ in range(places)]], tap)[1:]
 
-            def write(mask):
+            def write(count):
                 for i in range(rows):
                     row = builder.add(output, builder.mul(output_row, word(i)))
                     for t, (_, offset) in enumerate(pairs):
-                        v.store(sums[i * places + t], builder.add(row, offset), mask)
+                        v.store_first(sums[i * places + t], builder.add(row, offset), count)
 
             v.write_valid(valid, write)
             return [v.offset(record, tile_record(places))]

@@ -86,7 +86,7 @@ def _transform_sums(lanes: int) -> Emit:
                     found = taps[first : first + lanes]
                     for i, value in enumerate(v.transpose([*found, *[v.zero] * (lanes - len(found))])):
                         wanted = builder.select(builder.icmp_signed("<", word(i), left), word(len(found)), word(0))
-                        v.store(value, v.offset(to, (9 * i + first) * SIZE), v.first(wanted))
+                        v.store_first(value, v.offset(to, (9 * i + first) * SIZE), wanted)
                 return [v.offset(here, v.bytes), v.offset(to, 9 * lanes * SIZE), builder.sub(left, word(lanes))]
 
             v.loop(vectors, [*state, columns], vector)

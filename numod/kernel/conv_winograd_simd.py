@@ -112,10 +112,10 @@ def _transform_products(lanes: int) -> Emit:
         def segment(state):
             (record,) = state
             to, offset, columns, lines = (v.load_word(v.offset(record, 8 * i)) for i in range(5, 9))
-            masks = [v.first(columns), v.first(builder.sub(columns, word(lanes)))]
+            counts = [columns, builder.sub(columns, word(lanes))]
             tiles = v.first(builder.ashr(builder.add(columns, word(1)), word(1)))
             both = builder.icmp_signed(">", lines, word(1))
-            second = [builder.select(both, mask, ir.Constant(mask.type, [0] * lanes)) for mask in masks]
+            second = [builder.select(both, count, word(0)) for count in counts]
 
             def one(state):
                 here, bias, out = state
@@ -126,11 +126,11 @@ def _transform_products(lanes: int) -> Emit:
                     return builder.fadd(builder.fadd(a, b), c), builder.fsub(builder.fsub(b, c), d)
 
                 columns = [summed(*m[x::4]) for x in range(4)]
-                for y, valid in enumerate((masks, second)):
+                for y, valid in enumerate((counts, second)):
                     left, right = (builder.fadd(value, start) for value in summed(*(column[y] for column in columns)))
                     at = builder.add(out, row) if y else out
                     for half in (0, 1):
-                        v.store(v.zip(left, right, half), v.offset(at, half * v.bytes), valid[half])
+                        v.store_first(v.zip(left, right, half), v.offset(at, half * v.bytes), valid[half])
                 return [builder.add(here, panel_row), builder.add(bias, bias_step), builder.add(out, plane)]
 
             v.loop(channels, [builder.add(products, to), bias, builder.add(output, offset)], one)

@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from .gemm import DOT_FEW, DOT_ROWS, FOLLOWED, ROWS, column_vectors, dot_columns
 from .intrinsics import inner
-from .simd import I1, I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
+from .simd import I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
 
 STRIP = 16  # lines of A's transpose that are taken apart at a time, for several tiles
 
@@ -60,16 +60,17 @@ def _copy_rows(lanes: int, real: str, whole: bool) -> Emit:
         source, source_row, target, target_row, count, width = arguments
         v = Vectors(builder, lanes, real)
         full, has_tail, tail = v.split(width)
+        rest = builder.sub(width, builder.mul(full, word(lanes)))
 
-        def copy(mask):
+        def copy(mask, count):
             def one(state):
-                v.store(v.load(state[0], mask), state[1], None if whole else mask)
+                v.store_first(v.load(state[0], mask), state[1], None if whole else count)
                 return [v.offset(address, v.bytes) for address in state]
 
             return one
 
         def row(state):
-            v.loop(has_tail, v.loop(full, state, copy(None)), copy(tail))
+            v.loop(has_tail, v.loop(full, state, copy(None, None)), copy(tail, rest))
             return [builder.add(state[0], source_row), builder.add(state[1], target_row)]
 
         v.loop(count, [source, target], row)
@@ -86,20 +87,35 @@ def _transpose_block(lanes: int, real: str, whole: bool) -> Emit:
     def emit(builder, arguments):
         source, source_row, target, target_row, rows, columns = arguments
         v = Vectors(builder, lanes, real)
-        lines = []
-        for i in range(lanes):
-            present = builder.icmp_signed("<", word(i), rows)
-            count = builder.select(present, columns, word(0))
-            lines.append(v.load(builder.add(source, builder.mul(source_row, word(i))), v.first(count)))
-        filled = None if whole else v.first(rows)
-        after = builder.append_basic_block("after")
-        for j, line in enumerate(v.transpose(lines)):
-            wanted = builder.append_basic_block("column")
-            builder.cbranch(builder.icmp_signed("<", word(j), columns), wanted, after)
-            builder.position_at_end(wanted)
-            v.store(line, builder.add(target, builder.mul(target_row, word(j))), filled)
-        builder.branch(after)
-        builder.position_at_end(after)
+        sources, targets = (v.multiples(row, lanes) for row in (source_row, target_row))
+
+        def square():
+            for line, to in zip(v.transpose([v.load(builder.add(source, here)) for here in sources]), targets, strict=True):
+                v.store(line, builder.add(target, to))
+
+        def part():
+            lines = []
+            for i, here in enumerate(sources):
+                count = builder.select(builder.icmp_signed("<", word(i), rows), columns, word(0))
+                lines.append(v.load(builder.add(source, here), v.first(count)))
+            after = builder.append_basic_block("after")
+            for j, (line, to) in enumerate(zip(v.transpose(lines), targets, strict=True)):
+                wanted = builder.append_basic_block("column")
+                builder.cbranch(builder.icmp_signed("<", word(j), columns), wanted, after)
+                builder.position_at_end(wanted)
+                v.store_first(line, builder.add(target, to), None if whole else rows)
+            builder.branch(after)
+            builder.position_at_end(after)
+
+        if v.bytes == 64:  # AVX-512 has masks in all its stores
+            part()
+            return
+        least = builder.select(builder.icmp_signed("<", rows, columns), rows, columns)
+        with builder.if_else(builder.icmp_signed("<", least, word(lanes))) as (some, all_):
+            with some:
+                part()
+            with all_:
+                square()
 
     return emit
 
@@ -254,14 +270,12 @@ def _dots(lanes: int, real: str, rows: int, columns: int) -> Emit:
 
         state = v.loop(full, [a, b, *[v.zero] * (rows * columns)], step(None))
         _, _, *sums = v.loop(has_tail, state, step(tail))
-        together = lanes // columns  # rows whose sums fit into one vector
+        together, part = lanes // columns, Vectors(builder, columns, real)  # rows whose sums fit into one vector
         for first in range(0, rows, together):
             totals = v.sums(sums[first * columns : (first + together) * columns])
             for i in range(min(together, rows - first)):
-                at = i * columns
-                mask = ir.Constant(ir.VectorType(I1, lanes), [at <= lane < at + columns for lane in range(lanes)])
-                target = v.offset(builder.add(c, builder.mul(c_row, word(first + i))), -at * v.size)
-                v.store(builder.fadd(totals, v.load(v.offset(bias, -at * v.size), mask)), target, mask)
+                own = v.picked(totals, range(i * columns, (i + 1) * columns))
+                part.store(builder.fadd(own, part.load(bias)), builder.add(c, builder.mul(c_row, word(first + i))))
 
     return emit
 

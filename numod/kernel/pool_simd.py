@@ -118,19 +118,19 @@ class _Window:
     def __init__(self, v: Vectors, window: tuple[int, int, int], count: Value, row_bytes: Value):
         self.v, self.row_bytes = v, row_bytes
         self.height, self.width, self.stride = window
-        self.mask = v.first(count)
+        self.count, self.mask = count, v.first(count)
         both = v.builder.mul(count, word(2))
         # With stride 2, two vectors hold places 0 and 1 of all windows in turn; another two hold place 2 and what is beside it.
-        self.pair = [v.first(v.builder.sub(both, word(part * v.lanes))) for part in (0, 1)]
-        self.odd = [v.first(v.builder.sub(both, word(part * v.lanes + 1))) for part in (0, 1)]
+        self.pair = [v.builder.sub(both, word(part * v.lanes)) for part in (0, 1)]
+        self.odd = [v.builder.sub(both, word(part * v.lanes + 1)) for part in (0, 1)]
 
     def _row(self, address: Value, row: int) -> Value:
         return self.v.builder.add(address, self.v.builder.mul(self.row_bytes, word(row)))
 
     def _parts(self, address: Value, column: int) -> list[tuple[Value, Value]]:
-        """Addresses and masks of the two vectors in which the places from ``column`` on lie, with stride 2."""
-        masks = self.pair if column + 1 < self.width else self.odd
-        return [(self.v.offset(address, column * SIZE + part * self.v.bytes), masks[part]) for part in (0, 1)]
+        """Addresses of the two vectors in which the places from ``column`` on lie, with stride 2, and how many lanes count."""
+        counts = self.pair if column + 1 < self.width else self.odd
+        return [(self.v.offset(address, column * SIZE + part * self.v.bytes), counts[part]) for part in (0, 1)]
 
     def read(self, address: Value) -> list[Value]:
         found = []
@@ -140,7 +140,7 @@ class _Window:
                 found += [self.v.load(self.v.offset(start, column * SIZE), self.mask) for column in range(self.width)]
                 continue
             for column in range(0, self.width, 2):
-                low, high = (self.v.load(*part) for part in self._parts(start, column))
+                low, high = (self.v.load(place, self.v.first(count)) for place, count in self._parts(start, column))
                 for odd in range(min(2, self.width - column)):
                     found.append(self.v.every((low, high), odd))
         return found
@@ -149,14 +149,14 @@ class _Window:
         """Add to the places; windows that share none have nothing there yet, and are written."""
         v, shared = self.v, self.stride < max(self.height, self.width)
 
-        def put(value: Value, place: Value, mask: Value) -> None:
-            v.store(v.builder.fadd(v.load(place, mask), value) if shared else value, place, mask)
+        def put(value: Value, place: Value, count: Value) -> None:
+            v.store_first(v.builder.fadd(v.load(place, v.first(count)), value) if shared else value, place, count)
 
         for row in range(self.height):
             start, line = self._row(address, row), values[row * self.width : (row + 1) * self.width]
             if self.stride == 1:
                 for column, value in enumerate(line):
-                    put(value, v.offset(start, column * SIZE), self.mask)
+                    put(value, v.offset(start, column * SIZE), self.count)
                 continue
             for column in range(0, self.width, 2):
                 pair = [*line[column : column + 2], v.zero][:2]
@@ -173,7 +173,7 @@ def _do_maximum(v: Vectors, window: _Window, dx: Value, x: Value, y: Value) -> N
     top, *others = window.read(x)
     for value in others:
         top = v.builder.select(_take(v, value, top), value, top)
-    v.store(top, y, window.mask)
+    v.store_first(top, y, window.count)
 
 
 def _do_maximum_gradient(v: Vectors, window: _Window, dx: Value, x: Value, y: Value) -> None:
@@ -197,7 +197,7 @@ def _do_average(v: Vectors, window: _Window, dx: Value, x: Value, y: Value) -> N
     total, *others = window.read(x)
     for value in others:
         total = v.builder.fadd(total, value)
-    v.store(_scaled(v, window, total), y, window.mask)
+    v.store_first(_scaled(v, window, total), y, window.count)
 
 
 def _do_average_gradient(v: Vectors, window: _Window, dx: Value, x: Value, y: Value) -> None:

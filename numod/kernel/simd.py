@@ -83,6 +83,34 @@ class Vectors:
         function = self._intrinsic(name, ir.VoidType(), [self.type, pointer.type, I32, mask.type])
         self.builder.call(function, [value, pointer, ir.Constant(I32, self.size), mask])
 
+    def store_first(self, value: Value, address: Value, count: Value | None) -> None:
+        """Write the first ``count`` lanes of a vector (None: all; none if it is below 1); no other memory is touched.
+
+        In halves, but for AVX-512: AMD's processors take 12 cycles and more for a store of AVX2 with a mask.
+        """
+        builder = self.builder
+        if count is None or self.bytes == 64:
+            self.store(value, address, None if count is None else self.first(count))
+            return
+        with builder.if_else(builder.icmp_signed(">=", count, word(self.lanes))) as (whole, part):
+            with whole:
+                self.store(value, address)
+            with part:
+                left = builder.select(builder.icmp_signed("<", count, word(0)), word(0), count)
+                width = self.lanes // 2
+                while width:
+                    wanted = builder.icmp_signed("!=", builder.and_(left, word(width)), word(0))
+                    with builder.if_then(wanted):
+                        low = self.picked(value, range(width))
+                        builder.store(low, self._pointer(address, low.type), align=self.size)
+                    value = builder.select(wanted, self.picked(value, [(i + width) % self.lanes for i in range(self.lanes)]), value)
+                    address = builder.select(wanted, self.offset(address, width * self.size), address)
+                    width //= 2
+
+    def picked(self, value: Value, order: Sequence[int]) -> Value:
+        """The vector of some lanes of another one."""
+        return self.builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(I32, len(order)), list(order)))
+
     def load_valid(self, address: Value, mask: Value) -> Value:
         """The vector at ``address`` with zeros in lanes that the mask leaves out, whose memory must be readable.
 
@@ -104,11 +132,11 @@ class Vectors:
     def store_rows(self, values: Sequence[Value], columns: int, target: Value, row: Value, last: Value | None = None) -> None:
         """Store rows of ``columns`` vectors, ``row`` bytes apart, with ``last`` valid lanes in the last vector of each (None: all)."""
 
-        def write(mask: Value | None) -> None:
+        def write(count: Value | None) -> None:
             for number, value in enumerate(values):
                 i, j = divmod(number, columns)
                 here = self.offset(self.builder.add(target, self.builder.mul(row, word(i))), j * self.bytes)
-                self.store(value, here, mask if j == columns - 1 else None)
+                self.store_first(value, here, count if j == columns - 1 else None)
 
         if last is None:
             write(None)
@@ -116,14 +144,13 @@ class Vectors:
             self.write_valid(last, write)
 
     def write_valid(self, valid: Value, write: Callable[[Value | None], None]) -> None:
-        """``write(mask)`` for vectors with ``valid`` lanes that count; the mask is None where all do."""
-        mask = self.first(valid)
+        """``write(count)`` for vectors with ``valid`` lanes that count, as `store_first` takes it; None where all do."""
         if self.bytes == 64:  # AVX-512 has masks in all its stores
-            write(mask)
+            write(valid)
             return
         with self.builder.if_else(self.builder.icmp_signed("<", valid, word(self.lanes))) as (part, whole):
             with part:
-                write(mask)
+                write(valid)
             with whole:
                 write(None)
 
