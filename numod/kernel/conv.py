@@ -8,6 +8,7 @@ product of matrices of `conv_columns`, for windows of 3 x 3 those of `conv_winog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -36,7 +37,11 @@ SERIAL = 1 << 21  # multiplications below which a step is not worth sharing betw
 WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it in the second-level cache
 CACHE, FAR = 5 << 18, 1 << 23  # bytes of the second-level cache; images of more come from memory
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
-TAP_CYCLES, TILE_CYCLES, FRAME_ROW = 8, 25, 15  # that it takes to go to the next tap, to begin and end a tile, and to pad a row
+# Cycles that it takes to read a factor for all lanes, to go to the next tap, and to begin and end a tile: with vectors of 64 bytes, and with shorter ones
+BROADCAST, TAP_CYCLES, TILE_CYCLES = (1.0, 0.55), (8, 2), (25, 10)
+SHORT = 1.3  # times what is counted of tiles of neighbouring images, with vectors of less than 64 bytes
+FRAME_ROW = 15  # cycles to pad a row
+PACK, PACK_FAR = 2.5, 8  # cycles to pack a weight, and one of so many that they do not stay in the second-level cache
 CHUNK = 48  # bytes of a chunk's record in the tables: its tiles (offset, count), its first output vector and their number, its outputs (from, to)
 TAP = 16  # of a tap's record: byte offsets of its source and of its weights
 
@@ -54,20 +59,22 @@ class Tile:
 
 def _tiles(c: Correlation, lanes: int, vectors: int):
     """Register tiles (rows, places) with their cost for one tap of one input channel over all outputs, in cycles."""
-    once = TAP_CYCLES / c.inputs + TILE_CYCLES / (c.inputs * prod(c.taps))
+    short = lanes * SIZE < 64
+    once = TAP_CYCLES[short] / c.inputs + TILE_CYCLES[short] / (c.inputs * prod(c.taps))
     limits = {1: 12, 2: 14, 3: 9, 4: 6} if registers(lanes * SIZE) == 32 else {1: 12, 2: 6, 3: 4, 4: 2}
     for places, limit in limits.items():
         tiles = divide(c.outputs, limit)
         rows = divide(c.outputs, tiles)
-        # Two FMAs a cycle; one broadcast a cycle in practice; a sum can be added to every 4 cycles.
-        step = max(rows * places * 0.5 + 0.1 * rows, rows * 1.0, 4.0) + 0.5 + once
+        # Two FMAs a cycle; a sum can be added to every 4 cycles.
+        step = max(rows * places * 0.5 + 0.1 * rows, rows * BROADCAST[short], 4.0) + 0.5 + once
         yield rows, places, tiles * divide(vectors, places) * step
 
 
 def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
     """The tile that takes the fewest cycles; ``mode`` `BY_ROW` or `BY_IMAGE`: one that fills vectors in this way."""
     found: list[Tile] = []
-    packed = 2.5 * c.groups * c.outputs * c.inputs * prod(c.taps)
+    weights = c.groups * c.outputs * c.inputs * prod(c.taps)
+    packed = weights * (PACK_FAR if weights * SIZE > CACHE else PACK)
     if mode != BY_IMAGE:
         vectors = c.out[0] * c.out[1] * divide(c.out[2], lanes)
         passes = 1.25 * c.images * c.groups * c.inputs * prod(c.taps)  # rows end in the middle of vectors and of cache lines
@@ -81,7 +88,7 @@ def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
         seen = prod(sum(last - first for first, last in axis) / len(axis) for axis in _taps_seen(c, BY_IMAGE))
         values = prod(c.size) * c.inputs + prod(c.out) * c.outputs
         moved = values * (20.0 if c.groups * values * lanes * SIZE > CACHE else 6.0)
-        far = 1.6 if prod(c.frame) * c.inputs * lanes * SIZE > CACHE else 1.0
+        far = 1.6 if prod(c.frame) * c.inputs * lanes * SIZE > CACHE else SHORT if lanes * SIZE < 64 else 1.0
         for rows, places, cycles in _tiles(c, lanes, prod(c.out)):
             products = far * blocks * c.groups * (cycles * seen * c.inputs + moved)
             found.append(Tile(BY_IMAGE, lanes, rows, places, products + packed))
@@ -212,11 +219,16 @@ def steps(
     return made, at
 
 
-def best_way(c: Correlation, lanes: int, direct: float, winograd: bool, exchanged: bool) -> int | None:
-    """`COLUMNS`, or `WINOGRAD` if that is possible, where it takes fewer cycles than ``direct``; ``exchanged``: for a data gradient."""
-    ways = [(direct, None), (conv_columns.cycles(c, lanes, exchanged), COLUMNS)]
+def best_way(parts: Sequence[Correlation], lanes: int, winograd: bool, exchanged: bool) -> int | None:
+    """The way that takes the fewest cycles for all ``parts``: `COLUMNS`, `WINOGRAD` if that is possible, or None for tiles; ``exchanged``: for a data
+    gradient.
+    """
+    ways = [
+        (sum(choose_tile(c, lanes).cycles for c in parts), None),
+        (sum(conv_columns.cycles(c, lanes, exchanged) for c in parts), COLUMNS),
+    ]
     if winograd:
-        ways.append((conv_winograd.cycles(c, lanes), WINOGRAD))
+        ways.append((sum(conv_winograd.cycles(c, lanes) for c in parts), WINOGRAD))
     return min(ways, key=lambda way: way[0])[1]
 
 
@@ -240,15 +252,14 @@ def forward(x_shape, w_shape, bias, stride, padding, dilation, groups, lanes=Non
     lanes = lanes or lanes_of(SIZE)
     if mode == PLANES or (mode is None and by_planes(c, lanes)):
         return conv_planes.forward(c, bias, lanes)
-    tile = choose_tile(c, lanes, mode)
     refs = (Ref("in", 0), Ref("in", 1), Ref("in", 2) if bias else 0, Ref("out"))
-    mode = mode if mode is not None else best_way(c, lanes, tile.cycles, conv_winograd.applies(c), exchanged=False)
+    mode = mode if mode is not None else best_way([c], lanes, conv_winograd.applies(c), exchanged=False)
     if mode == WINOGRAD:
         made, workspace = conv_winograd.steps(c, lanes, *refs, False, 0)
     elif mode == COLUMNS:
         made, workspace = conv_columns.steps(c, lanes, *refs, conv_columns.WeightRows(c.inputs * taps), 0)
     else:
         order = (c.outputs * c.inputs * taps, c.inputs * taps, taps, 0, c.taps[1] * c.taps[2], c.taps[2], 1)
-        made, workspace = steps(c, tile, *refs, order, 0)
+        made, workspace = steps(c, choose_tile(c, lanes, mode), *refs, order, 0)
     outputs = c.images * c.groups * c.outputs * prod(c.out)
     return Program((outputs * SIZE,), 3 if bias else 2, tuple(made), workspace + LINE)

@@ -6,7 +6,7 @@ strides, so that no multiplication with an inserted zero is done. The ways to do
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from itertools import product
 from math import gcd, prod
 
@@ -43,10 +43,10 @@ def _classes(size: int, taps: int, stride: int, padding: int, dilation: int) -> 
     return found
 
 
-def _way(f: Correlation, lanes: int) -> int | None:
-    """The way that takes the fewest cycles for a correlation of this size; None: `conv` chooses among its own."""
-    swapped = replace(f, inputs=f.outputs, outputs=f.inputs, size=f.out, out=f.size, stride=(1, 1, 1))
-    return best_way(swapped, lanes, choose_tile(swapped, lanes).cycles, conv_winograd.applies(f), exchanged=True)
+def _correlation(f: Correlation, part: tuple[_Class, ...]) -> Correlation:
+    """The correlation of one class of inputs."""
+    places, taps, dilations, before, _, _ = zip(*map(astuple, part), strict=True)
+    return Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, places, taps, (1, 1, 1), dilations, before)
 
 
 def _by_output(f: Correlation) -> bool:
@@ -63,13 +63,15 @@ def data_gradient(x_shape, w_shape, stride, padding, dilation, groups, lanes=Non
     lanes = lanes or lanes_of(SIZE)
     if mode == PLANES or (mode is None and (by_planes(f, lanes) if max(f.stride) == 1 else conv_planes.possible(f))):
         return conv_planes.data_gradient(f, classes[1], classes[2], lanes)
-    mode = _way(f, lanes) if mode is None else mode
     parts = list(product(*classes))
+    present = [all(axis.taps and axis.places > 0 for axis in part) for part in parts]
+    if mode is None:
+        found = [_correlation(f, part) for part, exists in zip(parts, present, strict=True) if exists]
+        mode = best_way(found, lanes, conv_winograd.applies(f), exchanged=True)
     planes = f.images * f.groups * f.inputs
     whole = f.stride == (1, 1, 1)
     offsets, at = [], 0
-    for part in parts:
-        exists = all(axis.taps and axis.places > 0 for axis in part)
+    for part, exists in zip(parts, present, strict=True):
         offsets.append(at if exists else -1)
         if exists:
             at += divide(planes * prod(axis.places for axis in part) * SIZE, LINE) * LINE
@@ -107,8 +109,7 @@ def _part(
     f: Correlation, part: tuple[_Class, ...], lanes: int, mode: int | None, weights: Ref, target: Ref, at: int
 ) -> tuple[list[Step], int]:
     """The correlation of one class of inputs: its steps and the end of the workspace they use from ``at`` on."""
-    places, tap_counts, dilations, before, lasts, strides = zip(*map(astuple, part), strict=True)
-    c = Correlation(f.images, f.groups, f.outputs, f.inputs, f.out, places, tap_counts, (1, 1, 1), dilations, before)
+    c, lasts, strides = _correlation(f, part), [axis.last for axis in part], [axis.step for axis in part]
     taps, tap_steps = prod(f.taps), (f.taps[1] * f.taps[2], f.taps[2], 1)
     first = sum(last * step for last, step in zip(lasts, tap_steps, strict=True))
     back = tuple(-stride * step for stride, step in zip(strides, tap_steps, strict=True))  # from one tap of the class to the next
@@ -118,7 +119,7 @@ def _part(
         if _by_output(f):
             rows = conv_columns.WeightRows(f.outputs * taps, flipped=True)
             return conv_columns.steps(c, lanes, Ref("in", 0), weights, 0, target, rows, at)
-        found = (first + sum(i * step for i, step in zip(tap, back, strict=True)) for tap in product(*map(range, tap_counts)))
+        found = (first + sum(i * step for i, step in zip(tap, back, strict=True)) for tap in product(*map(range, c.taps)))
         rows = conv_columns.WeightRows(f.outputs * taps, tuple(f.outputs * tap for tap in found))
         return conv_columns.steps(c, lanes, Ref("in", 0), weights, 0, target, rows, at)
     order = (f.outputs * f.inputs * taps, taps, f.inputs * taps, first, *back)

@@ -46,9 +46,12 @@ def _pad_rows(lanes: int, phases: int) -> Emit:
                 for number in range(phases):
                     below = (v.first(builder.sub(end, word(number * lanes))) for end in (first, last))
                     loaded.append(v.load(v.offset(here, number * v.bytes), builder.and_(builder.not_(next(below)), next(below))))
-                valid = v.first(left)
-                for phase in range(phases):
-                    v.store(v.every(loaded, phase), builder.add(to, builder.mul(row, word(phase))), valid)
+
+                def write(valid):
+                    for phase in range(phases):
+                        v.store_first(v.every(loaded, phase), builder.add(to, builder.mul(row, word(phase))), valid)
+
+                v.write_valid(left, write)
                 passed = [builder.sub(end, word(phases * lanes)) for end in (first, last)]
                 return [v.offset(here, phases * v.bytes), v.offset(to, v.bytes), *passed, builder.sub(left, word(lanes))]
 

@@ -283,7 +283,7 @@ def _total(lanes: int, taps: int) -> Emit:
         for first in range(0, taps, lanes):
             count = min(lanes, taps - first)
             vectors = [v.load(v.offset(totals, (first + i) * v.bytes)) for i in range(count)]
-            v.store(v.sums(vectors), v.offset(target, first * SIZE), None if count == lanes else v.first(word(count)))
+            v.store_first(v.sums(vectors), v.offset(target, first * SIZE), word(count))
 
     return emit
 

@@ -18,7 +18,7 @@ def _transform_weights(lanes: int) -> Emit:
     def emit(builder, arguments):
         source, count, target, place = arguments
         v = Vectors(builder, lanes)
-        valid, taps = v.first(count), []
+        taps = []
         for first in range(0, 9, lanes):
             found = min(lanes, 9 - first)
             lines = []
@@ -34,9 +34,13 @@ def _transform_weights(lanes: int) -> Emit:
             return [a, builder.fadd(sides, middle), builder.fsub(sides, middle), c]
 
         columns = [transformed(*taps[x::3]) for x in range(3)]
-        for y in range(4):
-            for x, value in enumerate(transformed(*(column[y] for column in columns))):
-                v.store(value, builder.add(target, builder.mul(place, word(4 * y + x))), valid)
+        places = [value for y in range(4) for value in transformed(*(column[y] for column in columns))]
+
+        def write(valid):
+            for i, value in enumerate(places):
+                v.store_first(value, builder.add(target, builder.mul(place, word(i))), valid)
+
+        v.write_valid(count, write)
 
     return emit
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llvmlite import ir
-
 from .gemm import DOT_FEW, DOT_ROWS, FOLLOWED, ROWS, column_vectors, dot_columns
 from .intrinsics import inner
 from .simd import I64, LINE, REALS, Emit, Vectors, family, follow, native, word, words
