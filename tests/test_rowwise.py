@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 from launching import CPU, launch, spec_of
 
-from numod import config
+import numod.functional as F
+from numod import Tensor, config
 from numod.kernel import rowwise, source
 from numod.kernel.formula import Folds, RowProgram
 from numod.spec import Spec
@@ -180,3 +181,19 @@ def renamed(x):
 def test_a_value_has_one_name():
     with pytest.raises(TypeError, match=r"a row function gives each value a name of its own, got: \w+ = "):
         RowProgram(source.Translated(renamed, np.dtype("float32"), "row", Folds()).definition, ["x"], ())
+
+
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 128, 129, 300])
+@pytest.mark.parametrize("dtype", ["float32", "int32", "float16"])
+def test_the_first_place_is_found_wherever_it_is(length, dtype):
+    """Of largest and smallest values that stand in several places, in long rows too, and of NaN, which counts as both."""
+    random = np.random.default_rng(length)
+    values = random.integers(0, 3, (7, length)).astype(dtype)
+    values[1], values[2], values[3] = 1, np.arange(length) == length - 1, np.arange(length) != length - 1
+    if dtype != "int32":
+        values[4, length // 2 :] = np.nan
+        values[5, -1] = np.nan
+    x = Tensor(values)
+    for mine, numpys in ((F.argmax, np.argmax), (F.argmin, np.argmin)):
+        np.testing.assert_array_equal(mine(x, axis=1).numpy(), numpys(values, axis=1))
+        assert mine(x).item() == numpys(values)

@@ -11,6 +11,7 @@ from .formula import RowProgram
 
 TILE = 512  # rows walked together, at most
 TOGETHER = 4  # rows of memory that a tile's folds take at a time
+SEARCHED = 64  # places that a search looks at together
 SUMS = ("fold_add", "fold_mul")  # folds that are kept in the wide type
 EXTREMES = {"fold_max": "quick_max", "fold_min": "quick_min"}  # of floats they ignore NaN, which are looked for beside them
 _VALUE = {"let": "to_value({})", "check": "checked(int64({}), r1 * r2, words[0])"}  # what a variable of a row is given
@@ -123,7 +124,10 @@ class Writer:
         for values, folds in self.rows.passes():
             for kind, name, value in values:
                 add(f"        {name} = {_VALUE[kind].format(ast.unparse(value))}")
-            self._loop(self._started(folds))
+            if any(fold[2] == "first" for fold in folds):
+                self._search(folds[0])
+            else:
+                self._loop(self._started(folds))
             for fold in folds:
                 add(f"        {fold[1]} = {'' if fold[2] == 'first' else 'to_value'}({self._ended(fold)})")
         each = [
@@ -133,6 +137,26 @@ class Writer:
             if not self.rows.per_element(result):
                 add(f"        out{i}[i] = {self._written(i, ast.unparse(result))}")
         self._loop(each)
+
+    def _search(self, fold: tuple) -> None:
+        """Where a condition holds first, which is all that its pass looks for: in some places at a time, of which it is asked first, vector by vector,
+        whether it holds in any.
+        """
+        total, value = f"{fold[1]}_sum", fold[3]
+        self.lines += [
+            f"        {total} = r1 * r2",
+            "        for r in range(r1):",
+            "            at = base + r * b_size * r2",
+            "            start = 0",
+            f"            while start < r2 and {total} == r1 * r2:",
+            f"                stop = min(start + {SEARCHED}, r2)",
+            "                found = 0",
+            "                for k in range(start, stop):",
+        ]
+        self._elements(" " * 20, [(value, "found |= 1 if {} else 0")], "at + k", "r * r2 + k", "i")
+        self.lines += ["                if found:", "                    for k in range(stop - 1, start - 1, -1):"]
+        self._elements(" " * 24, [(value, f"{total} = r * r2 + k if {{}} else {total}")], "at + k", "r * r2 + k", "i")
+        self.lines.append("                start = stop")
 
     def _pieces(self) -> None:
         """What the folds of the one pass give for pieces of the rows, each by itself."""
