@@ -38,7 +38,7 @@ WINDOW = 1 << 18  # bytes of source that a piece should stay within, to find it 
 CACHE, FAR = 5 << 18, 1 << 23  # bytes of the second-level cache; images of more come from memory
 FRAMES = 1 << 22  # bytes of padded or transposed images made before they are used
 # Cycles that it takes to read a factor for all lanes, to go to the next tap, and to begin and end a tile: with vectors of 64 bytes, and with shorter ones
-BROADCAST, TAP_CYCLES, TILE_CYCLES = (1.0, 0.55), (8, 2), (25, 10)
+BROADCAST, TAP_CYCLES, TILE_CYCLES = (1.0, 0.55), (8, 1), (25, 8)
 SHORT = 1.3  # times what is counted of tiles of neighbouring images, with vectors of less than 64 bytes
 FRAME_ROW = 15  # cycles to pad a row
 PACK, PACK_FAR = 2.5, 8  # cycles to pack a weight, and one of so many that they do not stay in the second-level cache
