@@ -25,8 +25,8 @@ from numod import autodiff, jit, op
 from numod.functional import relu, sigmoid as squash
 from numod.serialization import FileFormatError
 from numod.traced_module import checking, known
+from numod.traced_module.frame import TraceModuleError
 from numod.traced_module.node import GraphError
-from numod.traced_module.recording import TraceModuleError
 
 ACTIVATIONS = {"relu": F.relu}
 
@@ -391,6 +391,66 @@ def test_changes_in_place_are_made_again():
         same(after, net.seen)
 
 
+def test_modules_that_are_called_for_what_they_change():
+    def count(self, x):
+        self.seen += x.sum()
+
+    def passing(self, x):
+        self.seen += x.sum()
+        return x * 1
+
+    def local(self, x):
+        y = x * 1
+        y += 2
+        return y
+
+    def forward(self, x):
+        self.count(x)
+        self.passing(x)
+        self.local(x)
+        return x * 2
+
+    def start():
+        return module(count, seen=nm.Tensor([0.0])), module(passing, seen=nm.Tensor([0.0]))
+
+    one, two = start()
+    net = module(forward, count=one, passing=two, local=module(local))
+    traced = tm.trace_module(net, F.ones((2,)))
+    assert [line for line in body(traced.graph) if "getattr" not in line] == [
+        "count(x, )",
+        "passing_out = passing(x, )",
+        "mul_out = x.__mul__(2, )",
+    ]
+    for each in (traced, saved(traced), traced.flatten(), copy.deepcopy(traced)):
+        each(F.ones((2,)))
+        assert each.count.seen.tolist() == each.passing.seen.tolist() == [4.0]
+        one.seen.set_value([2.0])
+        two.seen.set_value([2.0])
+
+
+def test_what_a_layer_hands_through_is_another_value():
+    def forward(self, x):
+        x = x * 2
+        return x + self.drop(x) + self.block(x)
+
+    net = module(forward, drop=M.Dropout(0.5), block=module(lambda self, x: x))
+    net.eval()
+    traced = tm.trace_module(net, F.ones((50,)))
+    assert [line for line in body(traced.graph) if "getattr" not in line] == [
+        "mul_out = x.__mul__(2, )",
+        "drop_out = drop(mul_out, )",
+        "add_out = mul_out.__add__(drop_out, )",
+        "block_out = block(mul_out, )",
+        "add_out_1 = add_out.__add__(block_out, )",
+    ]
+    results = []
+    for each in (net, traced):
+        each.train()
+        nm.random.seed(3)
+        results.append(each(F.ones((50,))))
+    same(*results)
+
+
 def test_random_numbers_are_drawn_anew():
     net = module(lambda self, x: F.dropout(x, 0.5) + nm.random.normal(0, 1, x.shape))
     traced = tm.trace_module(net, F.ones((50,)))
@@ -399,6 +459,35 @@ def test_random_numbers_are_drawn_anew():
     nm.random.seed(3)
     same(first, net(F.ones((50,))))
     same(second, net(F.ones((50,))))
+
+
+def test_shuffling_is_done_again():
+    def forward(self, x):
+        x = x * 1
+        nm.random.shuffle(x)
+        return x
+
+    net = module(forward)
+    traced = tm.trace_module(net, F.arange(50))
+    nm.random.seed(3)
+    first = traced(F.arange(50))
+    nm.random.seed(3)
+    same(first, net(F.arange(50)))
+
+
+@pytest.mark.parametrize(
+    "draw", [partial(nm.random.RNG(3).normal, size=(3,)), partial(nm.random.normal, size=(3,)), partial(nm.random.permutation, 3)]
+)
+def test_random_numbers_that_would_be_the_same_in_each_call_are_refused(draw):
+    with pytest.raises(TraceModuleError, match="Net draws random numbers by a method of an RNG"):
+        tm.trace_module(module(lambda self, x: x + draw()), randn(3))
+
+
+def test_changes_in_place_that_are_not_seen_are_refused():
+    normalize = F.batch_norm
+    net = module(lambda self, x: normalize(x, self.mean, self.var, training=True), mean=F.zeros((1, 2, 1, 1)), var=F.ones((1, 2, 1, 1)))
+    with pytest.raises(TraceModuleError, match=r"Net changes a tensor of shape \(1, 2, 1, 1\) in place"):
+        tm.trace_module(net, randn(2, 2, 3, 3))
 
 
 def test_tracing_is_one_call():
@@ -534,7 +623,63 @@ class Unknown:
     left = None
 
 
+class Odd:
+    pass
+
+
+def test_functions_as_defaults_leave_the_parameters_behind_them():
+    inner = module(lambda self, x, act=F.relu, scale=1.0: act(x) * scale)
+    net = module(lambda self, x: self.inner(x, scale=3.0) + self.inner(x), inner=inner)
+    traced = tm.trace_module(net, randn(4))
+    same(traced(-randn(4)), net(-randn(4)))
+    assert body(traced.graph)[1] == "inner_out = inner(x, scale=3.0)"
+
+
+def test_dicts_may_be_filled_in_any_order():
+    net = module(lambda self, given: {"z": given["a"] - given["b"], "y": given["a"]})
+    a, b = randn(2), randn(3)[:2]
+    traced = tm.trace_module(net, {"b": b, "a": a})
+    assert body(traced.graph) == ["sub_out = given_0.__sub__(given_1, )"] and str(traced.graph).endswith("return given_0, sub_out\n}")
+    for each in (traced, saved(traced), traced.flatten()):
+        made = each({"a": a, "b": b})
+        assert list(made) == ["z", "y"]
+        same(made["z"], a - b)
+        same(each({"b": b, "a": a})["z"], a - b)
+    mixed = tm.trace_module(module(lambda self, given: given["a"] - given[0]), {"a": a, 0: b})
+    same(mixed({"a": a, 0: b}), a - b)
+    with pytest.raises(AssertionError, match="was made for"):
+        mixed({0: b, "a": a})
+
+
 # What no graph can say
+
+
+def test_a_module_that_calls_itself_is_refused():
+    net = module(lambda self, x: x if x.shape[0] == 1 else self(x[:-1]))
+    with pytest.raises(TraceModuleError, match="Net calls itself"):
+        tm.trace_module(net, randn(3))
+    with pytest.raises(TraceModuleError, match="Net calls itself"):
+        tm.trace_module(module(lambda self, x: self.net(x), net=net), randn(3))
+
+
+@pytest.mark.parametrize("last", range(5))
+def test_a_call_that_fails_leaves_nothing_out(last):
+    made = []
+
+    def make(parts, context):
+        made.append(context)
+        if len(made) == last:
+            raise KeyError("no parts")
+        return Odd()
+
+    tm.register_supported_type(Odd, lambda odd: ([], None), make)
+
+    def forward(self, x):
+        with contextlib.suppress(KeyError):
+            self.inner(x, Odd())
+        return F.relu(x)
+
+    assert body(graph_of(forward, randn(2), inner=module(lambda self, x, odd: x)))[-1] == "relu_out = nn.relu(x, )"
 
 
 def test_what_depends_on_more_is_refused():

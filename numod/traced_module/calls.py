@@ -13,12 +13,21 @@ _KINDS = inspect.Parameter
 
 
 def signature_of(function: Callable) -> inspect.Signature | None:
-    """The signature, without parameters that only hold a function or an op; None if there is none to be found."""
+    """The signature without parameters whose default is a function or an op, and with those behind them by keyword; None if there is none to be found."""
     try:
         found = inspect.signature(function)
     except (TypeError, ValueError):
         return None
-    return found.replace(parameters=[each for each in found.parameters.values() if not isinstance(each.default, (FunctionType, Op))])
+    kept: list[inspect.Parameter] = []
+    gap = False
+    for each in found.parameters.values():
+        if isinstance(each.default, (FunctionType, Op)):
+            gap = True
+        elif gap and each.kind is _KINDS.POSITIONAL_OR_KEYWORD:
+            kept.append(each.replace(kind=_KINDS.KEYWORD_ONLY))
+        elif not gap or each.kind in (_KINDS.KEYWORD_ONLY, _KINDS.VAR_KEYWORD):
+            kept.append(each)
+    return found.replace(parameters=kept)
 
 
 def normalized(signature: inspect.Signature | None, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:

@@ -105,8 +105,13 @@ class Expr:
 
     @property
     def kept(self) -> bool:
-        """Whether it is done although nobody reads what it makes."""
-        return self._disable_remove
+        """Whether it is done although nobody reads what it makes: it is if it is there for what it changes."""
+        return self._disable_remove or self.in_place or not self.outputs
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it changes the tensor that is its first argument."""
+        return False
 
     def _signature(self) -> Any:
         return None
@@ -119,6 +124,8 @@ class Expr:
         raise TypeError(f"{type(self).__name__} is no expression of a graph")
 
     def __format__(self, style: str) -> str:
+        if self.return_val is None:
+            return f"%{self._id}:\t{self._call(style)}"
         shown = _shown(self.return_val, style)
         made = f"({', '.join(map(str, shown))})" if isinstance(shown, (list, tuple)) else shown
         return f"%{self._id}:\t{made} = {self._call(style)}"
@@ -216,9 +223,9 @@ class CallMethod(Expr):
         return owner.graph_for(self.args[1:], self.kwargs) if hasattr(owner, "graph_for") else None
 
     @property
-    def kept(self) -> bool:
-        """Whether it is done although nobody reads what it makes: methods in place are."""
-        return self._disable_remove or self.method in IN_PLACE or (self.method.startswith("__i") and self.method != "__invert__")
+    def in_place(self) -> bool:
+        """Whether it changes the tensor that is its first argument."""
+        return self.method in IN_PLACE or (self.method.startswith("__i") and self.method != "__invert__")
 
     def _signature(self) -> Any:
         target = self.args[0]

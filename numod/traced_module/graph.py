@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..dtype import as_dtype
 from ..module import Module
 from ..tensor import Tensor
-from .expr import CallMethod, Expr, Input
+from .expr import CallMethod, Expr, GetAttr, Input
 from .filters import ExprFilter, NodeFilter
 from .node import GraphError, Node, TensorNode
 from .running import Plan
@@ -147,6 +147,16 @@ class InternalGraph:
                 self.names.difference_update(node.name for node in expr.outputs)
         self._exprs = kept[::-1]
         self.changed()
+
+    def changes_more(self) -> bool:
+        """Whether it changes tensors that were there before: its inputs, or those of the module."""
+
+        def was_there(node: Node) -> bool:
+            while node.expr.in_place:
+                node = node.expr.inputs[0]
+            return isinstance(node.expr, (Input, GetAttr))
+
+        return any(was_there(expr.inputs[0]) if expr.in_place else expr.kept for expr in self._exprs if not isinstance(expr, Input))
 
     def number_anew(self, numbers: Numbers) -> None:
         """Give new ids, and names, to everything here and in the graphs that are called, in order."""

@@ -78,13 +78,12 @@ class Insertion(Recorder):
         if leaf.shape is None or leaf.dtype is None:
             raise GraphError(f"insert_exprs: {leaf!r} is a shape or was computed of one; calls take nodes of tensors")
         if leaf not in self._samples:
-            self.busy = True
-            size = int(np.prod(leaf.shape))
-            numbers = np.linspace(0.1, 0.9, size) if leaf.dtype.kind in "fcV" else np.zeros(size)
-            sample = Tensor(numbers.reshape(leaf.shape).astype("float32"), device=leaf.device).astype(leaf.dtype)
-            if leaf.qparams is not None:
-                sample.qparams.update(leaf.qparams)
-            self.busy = False
+            with self.unseen():
+                size = int(np.prod(leaf.shape))
+                numbers = np.linspace(0.1, 0.9, size) if leaf.dtype.kind in "fcV" else np.zeros(size)
+                sample = Tensor(numbers.reshape(leaf.shape).astype("float32"), device=leaf.device).astype(leaf.dtype)
+                if leaf.qparams is not None:
+                    sample.qparams.update(leaf.qparams)
             self._samples[leaf] = sample
             self._frame.learn(sample, leaf)
         return self._samples[leaf]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..module import Module
@@ -14,87 +15,16 @@ from ..op import Op
 from ..tensor import Tensor
 from . import checking
 from .calls import by_name, normalized, signature_of
-from .expr import Apply, CallFunction, CallMethod, Constant, Expr, GetAttr, Input, Shape, constant_name, node_for
+from .expr import Apply, CallFunction, CallMethod, Constant, Expr, GetAttr, Input, Shape, node_for
+from .frame import Frame, TraceModuleError
 from .graph import InternalGraph, Numbers
 from .known import IN_PLACE, is_builtin
 from .module import TracedModule
 from .node import GraphError, ModuleNode, Node
 from .shapes import TRACED, compute, plain, traced
-from .tree import describe_call, parts_of, rebuild
+from .tree import describe_call, leaves, parts_of, rebuild
 
 _logger = logging.getLogger(__name__)
-
-
-class TraceModuleError(RuntimeError):
-    """A `forward` that no graph can say."""
-
-
-class Frame:
-    """A graph that is being made, and which tensor is which node of it.
-
-    exprs: where expressions go. inside: ids of the tensors that are in the module.
-    """
-
-    def __init__(self, graph: InternalGraph, module: Module, exprs: list[Expr], outer: list[Frame]):
-        self.graph, self.module, self.exprs = graph, module, exprs
-        self.inside = frozenset(map(id, module.tensors()))
-        self._others = outer  # all frames there are and were, this one among them
-        self._names = {id(leaf): name for name, leaf in [*module.named_modules(), *module.named_tensors()] if leaf is not module}
-        self._nodes: dict[int, tuple[Any, Node, Any]] = {}  # by the id of a value: it, its node, and the buffer that it had
-        self._buffers: dict[tuple, tuple[Any, Node]] = {}  # by the id of a buffer and Spec: buffers never change
-        outer.append(self)
-
-    def learn(self, value: Any, node: Node) -> Node:
-        """A value is a node from now on."""
-        buffer = getattr(value, "_buffer", None) if isinstance(value, Tensor) else None
-        self._nodes[id(value)] = value, node, buffer
-        if buffer is not None:
-            self._buffers[id(buffer), value._spec] = buffer, node
-        return node
-
-    def find(self, value: Any) -> Node | None:
-        """The node that a value is; None if it is none."""
-        _, node, buffer = self._nodes.get(id(value), (None, None, None))
-        if not isinstance(value, Tensor) or (node is not None and value._buffer is buffer):
-            return node
-        _, same = self._buffers.get((id(value._buffer), value._spec), (None, None))
-        return same or node
-
-    def attribute(self, value: Any) -> Node | None:
-        """The node of a module or tensor that is in the module; None for what is not in it."""
-        found = self.find(value) if isinstance(value, Module) or id(value) in self._nodes else None
-        name = self._names.get(id(value))
-        if found is not None or name is None:
-            return found
-        expr = GetAttr(self.graph, self.graph.inputs[0], name)
-        stem = "_".join(part if part.isidentifier() else f"_{part}" if not place else part for place, part in enumerate(name.split(".")))
-        if isinstance(value, Module):
-            node: Any = ModuleNode(self.graph, stem, f".{name}")
-            node.module_type = type(value) if is_builtin(type(value)) else Module
-        else:
-            node = node_for(self.graph, value, stem, f".{name}")
-        self.exprs.append(expr)
-        return self.learn(value, expr.returns(node))
-
-    def argument(self, value: Any) -> Any:
-        """What stands in an expression for a value: its node if it is a tensor or comes from a shape."""
-        if isinstance(value, TRACED):
-            return self.find(value) or plain(value)
-        if not isinstance(value, Tensor):
-            return value
-        found = self.attribute(value) or self.find(value)
-        if found is not None:
-            return found
-        if any(frame.find(value) for frame in self._others if frame is not self):
-            raise TraceModuleError(
-                f"trace_module: {type(self.module).__name__} uses a tensor of shape {value.shape} that another module computed; give it as an "
-                "argument, or return it"
-            )
-        name = constant_name(value)
-        expr = Constant(self.graph, value)
-        node = node_for(self.graph, value, name, f".[{name}]")
-        self.exprs.append(expr)
-        return self.learn(value, expr.returns(node))
 
 
 class Recorder:
@@ -116,11 +46,19 @@ class Recorder:
         """Whether a call that is made now is to be written down."""
         return not self.busy and bool(self.frames) and threading.get_ident() == self._thread
 
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Record nothing meanwhile."""
+        before, self.busy = self.busy, True
+        try:
+            yield
+        finally:
+            self.busy = before
+
     def open(self, graph: InternalGraph, module: Module, exprs: list[Expr]) -> Frame:
         """A frame for a graph, innermost from now on."""
-        self.busy = True  # walks over the module are nobody's calls
-        frame = Frame(graph, module, exprs, self._all)
-        self.busy = False
+        with self.unseen():  # walks over the module are nobody's calls
+            frame = Frame(graph, module, exprs, self._all)
         self.frames.append(frame)
         return frame
 
@@ -128,6 +66,22 @@ class Recorder:
         """Whether a tensor may be another one in the next call."""
         node = self.frames[-1].find(tensor)
         return node is not None and not isinstance(node.expr, Constant)
+
+    def unseen_draw(self) -> None:
+        """Someone draws random numbers, and it is none of the functions that are seen."""
+        raise TraceModuleError(
+            f"trace_module: forward of {type(self.frames[-1].module).__name__} draws random numbers by a method of an RNG, or by a function that it has from "
+            "elsewhere than a module's global names, and a graph would have the same numbers in each call; call numod.random.normal and the like by name"
+        )
+
+    def unseen_change(self, tensor: Tensor) -> None:
+        """Someone changes a tensor in place, and it is none of the functions and methods that are seen."""
+        frame = self.frames[-1]
+        if id(tensor) in frame.inside or frame.find(tensor) is not None:
+            raise TraceModuleError(
+                f"trace_module: forward of {type(frame.module).__name__} changes a tensor of shape {tensor._spec.shape} in place by a function that it has "
+                "from elsewhere than a module's global names, and a graph would not; call it by name"
+            )
 
     def forget(self) -> None:
         """Let go of all values that were seen."""
@@ -217,18 +171,16 @@ class Recorder:
         written = rebuild(frame.argument, args), rebuild(frame.argument, kwargs)
         args, kwargs = rebuild(plain, args), rebuild(plain, kwargs)
         expr = make(frame.graph, *written)
-        self.busy = True
-        try:
-            before = checking.Before(frame.module) if checking.each_expr and not expr.kept else None
+        with self.unseen():
+            before = checking.Before(frame.module) if checking.each_expr and not expr.in_place else None
             result = run(*args, **kwargs)
             if before is not None and not before.same_again(run, args, kwargs, result):
                 raise checking.CheckError(
                     f"trace_module: {name.removesuffix('_out')} does not give the same twice, in {type(frame.module).__name__}"
                 )
-        finally:
-            self.busy = False
+        if not expr.in_place:
+            result = _another(result, args, kwargs)
         frame.exprs.append(expr)
-
         self._returns(frame, expr, result, name, what, numbered)
         return result
 
@@ -253,6 +205,8 @@ class Recorder:
         node = frame.attribute(module)
         if node is None:  # of no one that is traced: what it does is part of the graph, and its parameters are constants
             return original(module, *args, **kwargs)
+        if any(frame.module is module for frame in self.frames):
+            raise TraceModuleError(f"trace_module: {type(module).__name__} calls itself, and a graph cannot; write it as a loop")
         args, kwargs = normalized(self._signature(module), args, kwargs)
         what = f"{node._what}.[out]"
         name, numbered = f"{node.name}_out", f"{node.name}_{{1}}_out"
@@ -266,15 +220,18 @@ class Recorder:
         if is_builtin(type(module)):
             return self._call(make, run, args, kwargs, name, what, numbered)
         written = rebuild(frame.argument, args), rebuild(frame.argument, kwargs)
-        twin = self.twin(module)
-        if describe_call(*written) in twin.argdef_graph_map:
-            return self._call(make, run, args, kwargs, name, what, numbered)
-        expr = make(frame.graph, *written)
-        result = self.trace(module, original, args, kwargs, f"{frame.graph.qualname}{node._what}")
-        frame.exprs.append(expr)
-
-        result = rebuild(lambda leaf: traced(plain(leaf), self.number) if isinstance(leaf, TRACED) else leaf, result)
-        self._returns(frame, expr, result, name, what, numbered)
+        graphs, key = self.twin(module).argdef_graph_map, describe_call(*written)
+        if key in graphs:
+            result = self._call(make, run, args, kwargs, name, what, numbered)
+        else:
+            expr = make(frame.graph, *written)
+            result = self.trace(module, original, args, kwargs, f"{frame.graph.qualname}{node._what}")
+            frame.exprs.append(expr)
+            result = rebuild(lambda leaf: traced(plain(leaf), self.number) if isinstance(leaf, TRACED) else leaf, result)
+            result = _another(result, args, kwargs)
+            self._returns(frame, expr, result, name, what, numbered)
+        if graphs[key].changes_more():
+            frame.exprs[-1].disable_remove()
         return result
 
     def trace(self, module: Module, call: Callable, args: tuple, kwargs: dict[str, Any], qualname: str) -> Any:
@@ -287,9 +244,8 @@ class Recorder:
             self._input(frame, "self", ModuleNode(graph, "self", ""))
             given: dict[int, Any] = {}  # what each leaf is inside: two places get two values, even if they were given one
             frame.learn(module, graph.inputs[0])
-            self.busy = True
-            inner = [(name, rebuild(lambda leaf: self._own(leaf, given), value)) for name, value in by_name(signature, args, kwargs)]
-            self.busy = False
+            with self.unseen():
+                inner = [(name, rebuild(lambda leaf: self._own(leaf, given), value)) for name, value in by_name(signature, args, kwargs)]
             for name, value in inner:
                 self._inputs(frame, name, value)
             args, kwargs = _as_given(inner, args, kwargs)
@@ -301,15 +257,14 @@ class Recorder:
         finally:
             self.frames.pop()
         graph.compile()
-        self.busy = True
-        for expr in graph._exprs:
-            if isinstance(expr, GetAttr):
-                self._place(twin, module, expr.name)
-        self._place_again(twin, module)
-        for name, value in vars(module).items():
-            if isinstance(value, Tensor) and id(value) not in frame.inside and frame.find(value) is not None:
-                _logger.warning("trace_module: forward sets %s of %s, the graph does not", name, type(module).__name__)
-        self.busy = False
+        with self.unseen():
+            for expr in graph._exprs:
+                if isinstance(expr, GetAttr):
+                    self._place(twin, module, expr.name)
+            self._place_again(twin, module)
+            for name, value in vars(module).items():
+                if isinstance(value, Tensor) and id(value) not in frame.inside and frame.find(value) is not None:
+                    _logger.warning("trace_module: forward sets %s of %s, the graph does not", name, type(module).__name__)
         return result
 
     def _own(self, leaf: Any, given: dict[int, Any]) -> Any:
@@ -390,6 +345,12 @@ class Recorder:
             for name, original in vars(module).items():
                 if isinstance(value, (Module, Tensor)) and there.get(id(value)) is original and name not in vars(twin):
                     setattr(twin, name, value)
+
+
+def _another(result: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """A result in which no tensor is one that was given: a layer may hand one through now (dropout in evaluation), and make another one of it later."""
+    given = {id(leaf) for leaf in leaves((args, kwargs))}
+    return rebuild(lambda leaf: copy.copy(leaf) if isinstance(leaf, Tensor) and id(leaf) in given else leaf, result)
 
 
 def _as_given(inner: list[tuple[str, Any]], args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:

@@ -21,15 +21,17 @@ from typing import Any
 from .. import op as ops
 from ..autodiff import Function
 from ..module import Module
+from ..random import RNG
 from ..tensor import Tensor
 from . import expr as exprs, graph as graphs, node as nodes
 from .calls import normalized
 from .checking import Before, check_result
+from .frame import TraceModuleError
 from .graph import Numbers
 from .inserting import Insertion
 from .known import FUNCTIONS, METHODS
 from .module import TracedModule
-from .recording import Recorder, TraceModuleError
+from .recording import Recorder
 from .tree import rebuild
 
 tensors: Any = importlib.import_module("numod.tensor")  # the module: numod.tensor is the class
@@ -43,8 +45,8 @@ def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
 
     The new module has the same layers and tensors, not copies of them, under the same names. Calls of functions of `numod.functional` and `numod.random`,
     of methods of tensors, and of the layers of `numod.module` are expressions of its graph; modules of other classes get a graph of their own.
-    Python's control flow is gone: what the graph does is what was done this time. Shapes, and what is computed of them, are computed anew; numbers that were
-    read from tensors, as by ``item``, are constants.
+    Python's control flow is gone: what the graph does is what was done this time. Shapes, and what ``+ - * / // % **`` make of them, are computed anew; what
+    functions of Python make of them, such as ``int`` and ``max``, and numbers that were read from tensors, as by ``item``, are constants.
 
     args, kwargs: tensors, numbers, strings and None, also in lists, tuples and dicts. The result has graphs for arguments that differ from these in the
     values of tensors, and in shapes where `forward` allows it. What is no tensor must be the same in each call.
@@ -131,6 +133,9 @@ class StandIns:
         self._attach(Tensor, "shape", self._shape(vars(Tensor)["shape"]))
         self._attach(Tensor, "size", self._size(vars(Tensor)["size"]))
         self._attach(Tensor, "__init__", self._made(Tensor.__init__))
+        self._attach(Tensor, "_reset", self._around(Tensor._reset, self._changed(Tensor._reset)))
+        for name in ("_take", "_numpy"):
+            self._attach(RNG, name, self._around(vars(RNG)[name], lambda args, kwargs: recorder.unseen_draw()))
         self._attach(Module, "__call__", self._module(Module.__call__))
         self._attach(Module, "__getattribute__", self._attribute())
         self._attach(Function, "__call__", self._own_gradient(Function.__call__))
@@ -201,6 +206,15 @@ class StandIns:
                 init(self, data, *args, **kwargs)
 
         return stand_in
+
+    def _changed(self, reset: Callable) -> Callable[[tuple, dict[str, Any]], None]:
+        recorder = self._recorder
+
+        def record(args: tuple, kwargs: dict[str, Any]) -> None:
+            recorder.unseen_change(args[0])
+            reset(*args, **kwargs)
+
+        return record
 
     def _shape(self, shape: property) -> property:
         recorder, get = self._recorder, shape.fget

@@ -53,8 +53,8 @@ def parts_of(value: Any) -> tuple[list, Callable[[list], Any]] | None:
     if kind in (list, tuple):
         return list(value), kind
     if kind in (dict, OrderedDict):
-        keys = list(value)
-        return list(value.values()), lambda parts: kind(zip(keys, parts, strict=True))
+        keys = _keys(value)
+        return [value[key] for key in keys], lambda parts: _dict(value, dict(zip(keys, parts, strict=True)))
     if kind is slice:
         return [value.start, value.stop, value.step], lambda parts: slice(*parts)
     flatten, unflatten = _types.get(kind, (None, None))
@@ -62,6 +62,19 @@ def parts_of(value: Any) -> tuple[list, Callable[[list], Any]] | None:
         return None
     parts, context = flatten(value)
     return list(parts), lambda parts: unflatten(parts, context)
+
+
+def _keys(value: dict) -> list[Any]:
+    """The keys: those of a dict sorted, as they may come into it in any order, if they can be; those of an OrderedDict as they are."""
+    try:
+        return sorted(value) if type(value) is dict else list(value)
+    except TypeError:  # of kinds that cannot be compared
+        return list(value)
+
+
+def _dict(like: dict, found: dict) -> dict:
+    """Such a dict with other values."""
+    return type(like)((key, found[key]) for key in like)
 
 
 def rebuild(function: Callable[[Any], Any], value: Any) -> Any:
@@ -105,7 +118,7 @@ def describe(value: Any) -> str:
         inner = ", ".join(map(describe, value))
         return f"[{inner}]" if kind is list else f"({inner})"
     if kind in (dict, OrderedDict):
-        inner = ", ".join(f"{key!r}:{describe(item)}" for key, item in value.items())
+        inner = ", ".join(f"{key!r}:{describe(value[key])}" for key in _keys(value))
         return f"{'' if kind is dict else kind.__name__}{{{inner}}}"
     if isinstance(value, np.ndarray):
         return f"array({value.dtype}, {value.shape}, {hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:16]})"
@@ -132,5 +145,5 @@ def matches(pattern: Any, value: Any) -> bool:
     if found is None or other is None:
         return describe(pattern) == describe(value)
     return (type(pattern) is type(value) and len(found[0]) == len(other[0]) and all(map(matches, found[0], other[0]))) and (
-        not isinstance(pattern, dict) or list(pattern) == list(value)
+        not isinstance(pattern, dict) or _keys(pattern) == _keys(value)
     )
