@@ -1002,6 +1002,37 @@ def test_constants_become_one(forward, left):
     assert made == left
 
 
+def test_constants_stay_apart_if_something_is_changed_in_place():
+    def added(self, x):
+        y = x * 1
+        y += 5
+        return x + y
+
+    def between(self, x):
+        y = x * 2
+        x += 1
+        return y * 3 + x
+
+    for forward in (added, between):
+        net = module(forward)
+        x, y, z = randn(2, 3), randn(2, 3), randn(2, 3)
+        made = tm.optimize(tm.trace_module(net, x), "FuseAddMul")
+        same(made(y), net(z))
+        same(y, z)
+
+
+def test_what_else_reads_a_weight_gets_the_old_one():
+    for passes in ("FuseConvBn", "BackwardFoldScale"):
+        folded(lambda self, x: self.b(self.c(x)) * 2 + self.c.weight.sum(), passes, c=conv(), b=norm())
+
+
+def test_normalization_along_another_axis_than_that_of_linear_stays():
+    net, x = M.Sequential(M.Linear(5, 4), M.BatchNorm1d(4)), randn(3, 4, 5)
+    net[1].running_mean.set_value(randn(1, 4, 1).reshape(net[1].running_mean.shape))
+    net.eval()
+    same(tm.optimize(tm.trace_module(net, x))(x), net(x))
+
+
 def test_integers_are_left_alone():
     x = nm.Tensor([1, 2], dtype="int32")
     assert folded(lambda self, x: x // 1 + 1 + 2, ["FuseAddMul"], x)[-2:] == [
@@ -1024,6 +1055,9 @@ def test_integers_are_left_alone():
         (lambda self, x: F.exp(self.c(x)) * 2, False),
         (lambda self, x: self.c(x) * nm.Tensor([[[[1.0]], [[2.0]]]]), False),
         (lambda self, x: (self.c(x) + x) * 2, False),
+        (lambda self, x: (self.c(x) + np.float32(1)) * 2, False),
+        (lambda self, x: (self.c(x) + True) * 2, False),
+        (lambda self, x: (self.c(x) + np.ones((2, 1, 1), "float32")) * 2, False),
         (lambda self, x: (lambda y: F.relu(y) * 2 + y)(self.c(x)), False),
     ],
 )

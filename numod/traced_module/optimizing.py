@@ -15,7 +15,8 @@ from .constants import constant_of, scaled_by, shifted_by, with_constant
 from .expr import CallFunction, CallMethod, Expr, GetAttr
 from .graph import InternalGraph
 from .module import TracedModule
-from .node import ModuleNode, Node
+from .node import ModuleNode, Node, TensorNode
+from .tree import leaves
 
 _logger = logging.getLogger(__name__)
 _CONVOLUTIONS = (M.Conv2d, M.ConvTranspose2d)
@@ -87,11 +88,14 @@ class _Layers:
         self._calls: dict[int, int] = {}
         self._counted: tuple[InternalGraph, int] | None = None  # the graph, as it was, whose nodes are in
         self._reads: Counter[Node] = Counter()
+        self._read_alone: set[int] = set()  # ids of tensors that graphs read, whatever layer they are in
         for graph in self.graphs:
             for expr in graph._exprs:
                 if isinstance(expr, CallMethod) and isinstance(expr.args[0], ModuleNode):
                     owner = id(expr.args[0].owner)
                     self._calls[owner] = self._calls.get(owner, 0) + 1
+                elif isinstance(expr, GetAttr) and isinstance(expr.return_val, TensorNode):
+                    self._read_alone.add(id(expr.owner))
 
     def read_once(self, graph: InternalGraph, node: Node) -> bool:
         """Whether a node is read once."""
@@ -101,7 +105,7 @@ class _Layers:
         return self._reads[node] == 1
 
     def replace(self, expr: CallMethod, layer: M.Module) -> None:
-        """Let a call be one of another layer, in the place of the old one if nobody else calls that."""
+        """Let a call be one of another layer, in the place of the old one if nobody else calls that, or reads its tensors."""
         graph, node = expr.top_graph, expr.args[0]
         found = node.expr
         *path, last = found.name.split(".")
@@ -110,7 +114,7 @@ class _Layers:
             owner = getattr(owner, part)
         self._calls[id(layer)] = 1
         old = node.owner
-        if self._calls[id(old)] == 1:
+        if self._calls[id(old)] == 1 and not any(id(tensor) in self._read_alone for tensor in old.tensors()):
             setattr(owner, last, layer)
             return
         self._calls[id(old)] -= 1
@@ -151,6 +155,8 @@ def _fuse_norm(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
     source = expr.args[1]
     before = source.expr
     layer = _layer(before, (M.Linear,) if isinstance(norm, M.BatchNorm1d) else _CONVOLUTIONS)
+    if isinstance(norm, M.BatchNorm1d) and len(source.shape) != 2:
+        return  # it normalizes along the second axis, Linear gives the last one
     if layer is None or not layers.read_once(graph, source) or before.top_graph is not graph:
         return
     layer, norm = copy.deepcopy(layer), copy.deepcopy(norm)
@@ -162,6 +168,8 @@ def _fuse_norm(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
 
 
 def _fuse_constants(graph: InternalGraph, expr: Expr, layers: _Layers) -> None:
+    if any(each.kept for each in graph._exprs):
+        return  # what is changed in place is another value before and after, and calls are moved here
     for read in (scaled_by, shifted_by):
         found = read(expr)
         if found is None:
@@ -210,7 +218,9 @@ def _absorb(graph: InternalGraph, node: Any, scale: float, layers: _Layers, chan
         source, constant = shifted
         changes.append(lambda: with_constant(graph, expr, False, source, constant * scale))
         return _absorb(graph, source, scale, layers, changes)
-    if what in (F.concat, F.add, "__add__") and all(hasattr(each, "expr") for each in expr.inputs):
+    if what in (F.concat, F.add, "__add__") and all(
+        isinstance(each, Node) for each in leaves(expr.args[0] if what is F.concat else expr.args)
+    ):
         return all(_absorb(graph, each, scale, layers, changes) for each in expr.inputs)
     if what == "__call__":
         what = type(expr.args[0].owner)
