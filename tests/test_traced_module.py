@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import gc
 import importlib
 import io
 import logging
@@ -451,6 +452,31 @@ def test_what_a_layer_hands_through_is_another_value():
     same(*results)
 
 
+def test_layers_that_are_made_meanwhile_are_made_once():
+    def forward(self, x):
+        if not hasattr(self, "fc"):
+            self.fc = M.Linear(3, 2)
+        return self.fc(x)
+
+    net = module(forward)
+    traced = tm.trace_module(net, randn(4, 3))
+    assert body(traced.graph) == ['fc = getattr(self, "fc") -> (Linear)', "fc_out = fc(x, )"] and traced.fc is net.fc
+    for each in (traced, saved(traced)):
+        same(each(-randn(4, 3)), net(-randn(4, 3)))
+    with traced.graph.insert_exprs():
+        traced.more, traced.scale = M.Sequential(M.Linear(2, 5), M.Linear(5, 2)), nm.Parameter([2.0, 3.0])
+        made = traced.more(traced.graph.outputs[0]) * traced.scale
+    traced.graph.replace_node({traced.graph.outputs[0]: made})
+    assert body(traced.graph)[2:] == [
+        'more = getattr(self, "more") -> (Module)',
+        "more_out = more(fc_out, )",
+        'scale = getattr(self, "scale") -> (Tensor)',
+        "mul_out = more_out.__mul__(scale, )",
+    ]
+    same(traced(randn(4, 3)), traced(randn(4, 3)))
+    assert len(list(traced.parameters())) == 7
+
+
 def test_random_numbers_are_drawn_anew():
     net = module(lambda self, x: F.dropout(x, 0.5) + nm.random.normal(0, 1, x.shape))
     traced = tm.trace_module(net, F.ones((50,)))
@@ -763,6 +789,39 @@ def test_nothing_stays_in_place_of_anything():
         with contextlib.suppress(ZeroDivisionError):
             tm.trace_module(module(forward), randn(2))
         assert ([vars(M.Module).get(name) for name in names], dict(vars(nm.Tensor)), dict(vars(F)), op.apply, relu) == before
+
+
+def test_nothing_stays_if_it_could_not_all_be_put_in_place():
+    class Fixed(type(M.Module)):
+        def __setattr__(cls, name, value):
+            if name == "__init__":
+                raise TypeError("fixed")
+            super().__setattr__(name, value)
+
+    class Odd(M.Module, metaclass=Fixed):
+        def __init__(self):
+            super().__init__()
+
+        def forward(self, x):
+            return x
+
+    before = dict(vars(nm.Tensor)), dict(vars(M.Module)), op.apply, F.relu
+    with pytest.raises(TypeError, match="fixed"):
+        tm.trace_module(Mlp(), randn(4, 3))
+    assert (dict(vars(nm.Tensor)), dict(vars(M.Module)), op.apply, F.relu) == before
+    del Odd
+    gc.collect()
+    tm.trace_module(Mlp(), randn(4, 3))
+
+
+def test_functions_that_forward_keeps_are_the_functions_themselves():
+    def forward(self, x):
+        self.act = F.relu
+        return self.act(x)
+
+    net = module(lambda self, x: self.inner(x), inner=module(forward))
+    assert body(tm.trace_module(net, randn(2)).inner.graph) == ["relu_out = nn.relu(x, )"]
+    assert net.inner.act is F.relu
 
 
 def test_modules_that_are_loaded_meanwhile_get_the_functions_themselves(tmp_path, monkeypatch):
@@ -1135,6 +1194,13 @@ def test_saved_modules_are_what_they_were():
         more = found.graph.outputs[0] * 2
     assert more.id == max(node.id for node in traced.graph.nodes()) + 1
     same(copy.deepcopy(traced)(randn(3, 2, 2, 2)), traced(randn(3, 2, 2, 2)))
+
+
+def test_groups_of_all_ranks_are_saved():
+    net = M.Sequential(M.SyncBatchNorm(2))
+    found = saved(tm.trace_module(net, randn(2, 2, 3, 3)))
+    same(found(randn(2, 2, 3, 3)), net(randn(2, 2, 3, 3)))
+    assert vars(found)["0"].group is net[0].group
 
 
 def test_no_code_of_the_model_is_needed(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..module import Module
-from ..tensor import Tensor
+from ..tensor import Parameter, Tensor
 from .expr import Constant, Expr, GetAttr, constant_name, node_for
 from .graph import InternalGraph
 from .known import is_builtin
@@ -20,17 +22,31 @@ class TraceModuleError(RuntimeError):
 class Frame:
     """A graph that is being made, and which tensor is which node of it.
 
-    exprs: where expressions go. inside: ids of the tensors that are in the module.
+    exprs: where expressions go. unseen: lets nothing be recorded meanwhile. inside: ids of the tensors that are in the module.
     """
 
-    def __init__(self, graph: InternalGraph, module: Module, exprs: list[Expr], outer: list[Frame]):
+    def __init__(
+        self,
+        graph: InternalGraph,
+        module: Module,
+        exprs: list[Expr],
+        outer: list[Frame],
+        unseen: Callable[[], AbstractContextManager[None]],
+    ):
         self.graph, self.module, self.exprs = graph, module, exprs
-        self.inside = frozenset(map(id, module.tensors()))
         self._others = outer  # all frames there are and were, this one among them
-        self._names = {id(leaf): name for name, leaf in [*module.named_modules(), *module.named_tensors()] if leaf is not module}
+        self._unseen = unseen
+        self._look()
         self._nodes: dict[int, tuple[Any, Node, Any]] = {}  # by the id of a value: it, its node, and the buffer that it had
         self._buffers: dict[tuple, tuple[Any, Node]] = {}  # by the id of a buffer and Spec: buffers never change
         outer.append(self)
+
+    def _look(self) -> None:
+        """See what is in the module."""
+        with self._unseen():
+            self.inside = frozenset(map(id, self.module.tensors()))
+            found = [*self.module.named_modules(), *self.module.named_tensors()]
+            self._names = {id(leaf): name for name, leaf in found if leaf is not self.module}
 
     def learn(self, value: Any, node: Node) -> Node:
         """A value is a node from now on."""
@@ -51,6 +67,8 @@ class Frame:
     def attribute(self, value: Any) -> Node | None:
         """The node of a module or tensor that is in the module; None for what is not in it."""
         found = self.find(value) if isinstance(value, Module) or id(value) in self._nodes else None
+        if found is None and id(value) not in self._names and isinstance(value, (Module, Parameter)):
+            self._look()  # it may have been put there meanwhile
         name = self._names.get(id(value))
         if found is not None or name is None:
             return found

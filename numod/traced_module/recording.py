@@ -57,8 +57,7 @@ class Recorder:
 
     def open(self, graph: InternalGraph, module: Module, exprs: list[Expr]) -> Frame:
         """A frame for a graph, innermost from now on."""
-        with self.unseen():  # walks over the module are nobody's calls
-            frame = Frame(graph, module, exprs, self._all)
+        frame = Frame(graph, module, exprs, self._all, self.unseen)
         self.frames.append(frame)
         return frame
 
@@ -305,6 +304,10 @@ class Recorder:
         )
 
     # Twins
+
+    def modules(self) -> list[Module]:
+        """The modules that were traced."""
+        return [module for module, _ in self._twins.values()]
 
     def twin(self, module: Module) -> TracedModule:
         """What becomes of a module."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..device import as_device
+from ..distributed.group import WORLD
 from ..dtype import as_dtype
 from ..module import Module, Sequential
 from ..op import TABLE
@@ -64,6 +65,7 @@ class Reader:
             "dtype": as_dtype,
             "device": as_device,
             "ellipsis": lambda: ...,
+            "world": lambda: WORLD,
             "meta": QuantDtypeMeta,
             "mode": QuantMode.__getitem__,
             "qparams": lambda *items: QParams(*map(self.value, items)),

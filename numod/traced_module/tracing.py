@@ -6,6 +6,7 @@ into Module, and everything is put back at the end.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import importlib
@@ -15,7 +16,6 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from .. import op as ops
@@ -32,7 +32,7 @@ from .inserting import Insertion
 from .known import FUNCTIONS, METHODS
 from .module import TracedModule
 from .recording import Recorder
-from .tree import rebuild
+from .tree import leaves, rebuild
 
 tensors: Any = importlib.import_module("numod.tensor")  # the module: numod.tensor is the class
 _one = threading.Lock()  # held while stand-ins are in place
@@ -90,7 +90,7 @@ def _copied(leaf: Any) -> Any:
     return copy.copy(leaf) if isinstance(leaf, Tensor) else leaf
 
 
-@contextmanager
+@contextlib.contextmanager
 def _standing_in(recorder: Recorder) -> Iterator[None]:
     """Let a recorder see what is called."""
     global _by
@@ -100,6 +100,7 @@ def _standing_in(recorder: Recorder) -> Iterator[None]:
         _by = threading.get_ident()
         stand_ins = StandIns(recorder)
         try:
+            stand_ins.put()
             yield
         finally:
             stand_ins.remove()
@@ -107,14 +108,20 @@ def _standing_in(recorder: Recorder) -> Iterator[None]:
             _by = None
 
 
-def _replace(functions: dict[int, Callable]) -> None:
-    """Put others in the place of functions, by their ids, wherever a loaded module names them."""
-    for module in list(sys.modules.values()):
-        if isinstance(module, types.ModuleType):
-            names = vars(module)
-            for name, value in list(names.items()):
-                if id(value) in functions:
-                    names[name] = functions[id(value)]
+def _replace(functions: dict[int, Callable], *others: Any) -> None:
+    """Put others in the place of functions, by their ids, wherever a loaded module, or one of some other objects, names them."""
+    loaded = [module for module in list(sys.modules.values()) if isinstance(module, types.ModuleType)]
+    for owner in (*loaded, *others):
+        names = vars(owner)
+        for name, value in list(names.items()):
+            if id(value) in functions:
+                names[name] = functions[id(value)]
+
+
+def _kinds_of(kind: type) -> set[type]:
+    """All classes that come from a class."""
+    direct: list[type] = kind.__subclasses__()
+    return {*direct}.union(*map(_kinds_of, direct))
 
 
 class StandIns:
@@ -126,8 +133,12 @@ class StandIns:
         functions = {func: self._function(func) for func in FUNCTIONS.values() if isinstance(func, types.FunctionType)}
         self._by_id: dict[int, Callable] = {id(func): made for func, made in functions.items()}
         self._everywhere: list[tuple[Callable, Callable]] = [*functions.items(), (ops.apply, self._apply(ops.apply))]
+        self._functions, self._watch = functions, tensors.watch
+
+    def put(self) -> None:
+        """Put everything in its place; `remove` takes away what is there, also if this was not finished."""
         _replace({id(original): made for original, made in self._everywhere})
-        exprs.stand_ins.update(functions)
+        exprs.stand_ins.update(self._functions)
         for name in METHODS:
             self._attach(Tensor, name, self._method(name, vars(Tensor)[name]))
         self._attach(Tensor, "shape", self._shape(vars(Tensor)["shape"]))
@@ -135,22 +146,25 @@ class StandIns:
         self._attach(Tensor, "__init__", self._made(Tensor.__init__))
         self._attach(Tensor, "_reset", self._around(Tensor._reset, self._changed(Tensor._reset)))
         for name in ("_take", "_numpy"):
-            self._attach(RNG, name, self._around(vars(RNG)[name], lambda args, kwargs: recorder.unseen_draw()))
+            self._attach(RNG, name, self._around(vars(RNG)[name], lambda args, kwargs: self._recorder.unseen_draw()))
         self._attach(Module, "__call__", self._module(Module.__call__))
+        for kind in _kinds_of(Module):
+            if "__init__" in vars(kind):
+                self._attach(kind, "__init__", self._built(vars(kind)["__init__"]))
         self._attach(Module, "__getattribute__", self._attribute())
         self._attach(Function, "__call__", self._own_gradient(Function.__call__))
         programs = sys.modules.get("numod.jit")
         if programs is not None:
             self._attach(programs.trace, "__call__", self._program(programs.trace.__call__))
             self._attach(programs.Program, "__call__", self._program(programs.Program.__call__))
-
-        self._watch, tensors.watch = tensors.watch, self._read
+        tensors.watch = self._read
 
     def remove(self) -> None:
         """Put everything back."""
         tensors.watch = self._watch
         exprs.stand_ins.clear()
-        _replace({id(made): original for original, made in self._everywhere})  # also in modules that were loaded in between
+        made = {id(made): original for original, made in self._everywhere}
+        _replace(made, *self._recorder.modules())  # also in what was loaded, or given to attributes, in between
         for owner, name, original in self._attached:
             if original is None:
                 delattr(owner, name)
@@ -158,8 +172,9 @@ class StandIns:
                 setattr(owner, name, original)
 
     def _attach(self, owner: type, name: str, stand_in: Any) -> None:
-        self._attached.append((owner, name, vars(owner).get(name)))
+        original = vars(owner).get(name)
         setattr(owner, name, stand_in)
+        self._attached.append((owner, name, original))
 
     def _read(self, tensor: Tensor) -> None:
         """Someone looks at the elements of a tensor."""
@@ -206,6 +221,17 @@ class StandIns:
                 init(self, data, *args, **kwargs)
 
         return stand_in
+
+    def _built(self, init: Callable) -> Callable:
+        """Around making a layer: what it is filled with, at random mostly, is there once, and is nothing that is done in each call."""
+        recorder = self._recorder
+
+        def record(args: tuple, kwargs: dict[str, Any]) -> None:
+            varies = any(isinstance(leaf, Tensor) and recorder.varies(leaf) for leaf in leaves((args, kwargs)))
+            with contextlib.nullcontext() if varies else recorder.unseen():
+                init(*args, **kwargs)
+
+        return self._around(init, record)
 
     def _changed(self, reset: Callable) -> Callable[[tuple, dict[str, Any]], None]:
         recorder = self._recorder
@@ -265,7 +291,7 @@ class StandIns:
         return stand_in
 
 
-@contextmanager
+@contextlib.contextmanager
 def _inserting(graph: graphs.InternalGraph, after: exprs.Expr | None) -> Iterator[None]:
     """What `InternalGraph.insert_exprs` returns."""
     names = {*graph.names}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..device import Device
+from ..distributed.group import WORLD
 from ..module import Module, Sequential
 from ..qparams import QParams, QuantDtypeMeta, QuantMode
 from ..tensor import Tensor
@@ -147,6 +148,8 @@ class Writer:
             return ["device", str(value)]
         if value is Ellipsis:
             return ["ellipsis"]
+        if value is WORLD:
+            return ["world"]
         if kind is QuantDtypeMeta:
             return ["meta", *value]
         if kind is QuantMode:
