@@ -659,6 +659,9 @@ def test_functions_as_defaults_leave_the_parameters_behind_them():
     traced = tm.trace_module(net, randn(4))
     same(traced(-randn(4)), net(-randn(4)))
     assert body(traced.graph)[1] == "inner_out = inner(x, scale=3.0)"
+    for forward in (lambda self, x: self.inner(x, F.exp), lambda self, x: self.inner(x, act=F.exp, scale=3.0)):
+        with pytest.raises(TypeError, match="cannot be functions, got exp"):
+            tm.trace_module(module(forward, inner=inner), randn(4))
 
 
 def test_dicts_may_be_filled_in_any_order():
@@ -1194,6 +1197,13 @@ def test_saved_modules_are_what_they_were():
         more = found.graph.outputs[0] * 2
     assert more.id == max(node.id for node in traced.graph.nodes()) + 1
     same(copy.deepcopy(traced)(randn(3, 2, 2, 2)), traced(randn(3, 2, 2, 2)))
+
+
+def test_dtypes_are_saved_however_they_are_written():
+    net = module(lambda self, x: (x.astype(np.int32), x.astype(np.dtype("float16")), F.zeros((2,), dtype="int8")))
+    traced = tm.trace_module(net, randn(2))
+    for made, wanted in zip(saved(traced)(randn(2) * 9), net(randn(2) * 9), strict=True):
+        same(made, wanted)
 
 
 def test_groups_of_all_ranks_are_saved():

@@ -34,7 +34,13 @@ def normalized(signature: inspect.Signature | None, args: tuple, kwargs: dict[st
     """The same call with every default filled in, and by position whatever can be. TypeError if the arguments do not fit."""
     if signature is None:
         return args, kwargs
-    bound = signature.bind(*args, **kwargs)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        functions = [value.__name__ for value in (*args, *kwargs.values()) if isinstance(value, FunctionType)]
+        if not functions:
+            raise
+        raise TypeError(f"trace_module: arguments of modules cannot be functions, got {functions[0]}; keep it in an attribute") from error
     bound.apply_defaults()
     positional: list[Any] = []
     named: dict[str, Any] = {}

@@ -142,8 +142,8 @@ class Writer:
             return ["complex", value.real, value.imag]
         if isinstance(value, (np.ndarray, np.generic)):
             return ["array", value]
-        if isinstance(value, np.dtype):
-            return ["dtype", value.name]
+        if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):  # ``np.float32`` for a dtype
+            return ["dtype", np.dtype(value).name]
         if isinstance(value, Device):
             return ["device", str(value)]
         if value is Ellipsis:
