@@ -150,6 +150,18 @@ def test_values():
                 assert mine.dtype == theirs.dtype and np.array_equal(mine, theirs), (rank, number)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "uint8", "bool"])
+def test_dtypes_cross_as_they_are(dtype):
+    def crossed():
+        x = nm.Tensor([[1.0, 2.0], [3.0, 4.0]], dtype=dtype)
+        dist.bcast_list_([x])
+        kept = [D.broadcast(x), D.gather(x), D.scatter(x), D.all_gather(x), D.all_to_all(x)]
+        return [None if each is None else each.dtype.name for each in kept]
+
+    root, other = ranks(2, crossed)
+    assert root == [dtype] * 5 and other == [dtype, None, *[dtype] * 3]
+
+
 # Gradients: of the sum over all ranks of what they make, weighted differently on each
 
 
@@ -331,6 +343,26 @@ def test_sync_batch_norm_takes_batches_of_different_sizes():
         for each in (here, there):
             np.testing.assert_allclose(each[0], mean.numpy(), rtol=1e-5, atol=1e-7)
             np.testing.assert_allclose(each[1], var.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_sync_batch_norm_of_16_bits_is_that_of_one_process(autocast):
+    """Sums over the images are beyond what a float16 holds."""
+    images = (IMAGES * 10 + 2000).astype("float16")
+
+    def normalized(x):
+        mean, var = F.zeros((1, 2, 1, 1)), F.ones((1, 2, 1, 1))
+        with nm.amp.autocast(enabled=autocast):
+            made = F.nn.sync_batch_norm(nm.Tensor(x.astype("float32") if autocast else x), mean, var, training=True)
+        return [each.numpy() for each in (made, mean, var)]
+
+    (front, *here), (back, *there) = ranks(2, lambda: normalized(np.array_split(images, 2)[dist.get_rank()]))
+    whole, mean, var = normalized(images)
+    assert front.dtype == back.dtype == whole.dtype == "float16"
+    np.testing.assert_allclose(np.concatenate([front, back]), whole, rtol=2e-3, atol=2e-3)
+    for each in (here, there):
+        np.testing.assert_allclose(each[0], mean, rtol=1e-5)
+        np.testing.assert_allclose(each[1], var, rtol=1e-4)
 
 
 def test_a_traced_forward_pass_reduces_in_every_call():

@@ -61,7 +61,7 @@ def together(*, infer: Callable, ref: Callable, sample: Callable, vjp: dict[str,
 
             return Plan(outs, run)
 
-        return add_row("host", code, (name,), attrs, infer, plan, takes_complex=False, vjp=vjp, ref=ref, sample=sample, effect=True)
+        return add_row("together", code, (name,), attrs, infer, plan, takes_complex=False, vjp=vjp, ref=ref, sample=sample, effect=True)
 
     return declare
 

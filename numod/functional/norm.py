@@ -12,7 +12,7 @@ from .. import precision
 from ..constants import constant
 from ..distributed.functional import all_reduce_sum
 from ..distributed.group import WORLD, Group, as_group
-from ..dtype import float64, is_half
+from ..dtype import float32, float64, is_half
 from ..errors import check
 from ..op import apply
 from ..ops import layer_norm as layer_norm_ops, norm as norm_ops, pool as pool_ops, view
@@ -261,6 +261,8 @@ def sync_batch_norm(
     if alone and eps_mode.lower() == "additive":
         out = batch_norm(image, running_mean, running_var, weight, bias, training=training, momentum=momentum, eps=eps)
         return reshaped(out, shape)
+    given = precision.low(image)
+    image = given.astype(float32) if is_half(given.dtype) else given  # 16 bits do not hold sums of many
     if not alone:
         center, var, unbiased = _of_all_ranks(image, group)
         moved = _moved(running_mean, running_var, center, var, unbiased, momentum)
@@ -274,7 +276,8 @@ def sync_batch_norm(
         assert running_mean is not None and running_var is not None  # checked above
         center, var = _column(running_mean.detach()), _column(running_var.detach())
     out = (image - center) * (maximum(var, eps) if eps_mode.lower() == "max" else var + eps) ** -0.5
-    return reshaped(_affine(out, *(None if each is None else _column(each) for each in (weight, bias))), shape)
+    out = _affine(out, *(None if each is None else _column(each) for each in (weight, bias)))
+    return reshaped(out.astype(given.dtype) if is_half(given.dtype) else out, shape)
 
 
 def _of_all_ranks(image: Tensor, group: Group | Sequence[int] | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 LINE, EDGE, BETWEEN, PASSING = 16, 8, 14, 10  # pixels: a line of text, around it, between boxes, a line that passes a row
 ROW_GAP = 30
 SWEEPS = 12
-COLOURS = {"elementwise": "#cfe8cf", "rowwise": "#fbe3c4", "gather": "#cfdff5", "scatter": "#e5d5f0", "host": "#f5cfcf", "": "#e8e8e8"}
+COLOURS = {
+    "elementwise": "#cfe8cf",
+    "rowwise": "#fbe3c4",
+    "gather": "#cfdff5",
+    "scatter": "#e5d5f0",
+    "host": "#f5cfcf",
+    "together": "#f5cfcf",
+    "": "#e8e8e8",
+}
 MORE = 52  # characters of a line in a box
 
 

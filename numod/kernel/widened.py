@@ -16,7 +16,7 @@ from ..spec import Spec
 from . import elementwise, executor, layout
 from .program import Program, Ref, Step, aligned, moved
 
-NATIVE = ("elementwise", "rowwise", "gather")  # the forms whose kernels read and write 16 bits
+NATIVE = ("elementwise", "rowwise", "gather", "together")  # the forms that read and write 16 bits
 
 
 def concerns(specs: Sequence[Spec]) -> bool:
