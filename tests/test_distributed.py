@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -250,7 +251,7 @@ def test_gradients_flow_back_along_a_pipeline():
 
 
 def test_values_without_unix_sockets(monkeypatch):
-    monkeypatch.delattr(socket, "AF_UNIX")
+    monkeypatch.setattr(wire, "meeting_place", lambda host: (made := wire.listen(host), [*made.getsockname()]))
     found = ranks(2, lambda: D.all_reduce_sum(nm.Tensor(TALL[dist.get_rank()])).numpy())
     assert all(np.array_equal(each, TALL[0] + TALL[1]) for each in found)
 
@@ -599,6 +600,41 @@ def test_a_server_keeps_values_and_barriers():
         second.close()
         with pytest.raises(dist.DistributedError, match="it has been closed"):
             first.user_get("a")
+    finally:
+        server.close()
+
+
+def test_ranks_meet_without_files(monkeypatch):
+    """A folder for them may have a long name, and stays there if a process is ended meanwhile."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/" + "long" * 30)
+    assert ranks(2, dist.get_rank) == [0, 1]
+
+
+@pytest.mark.parametrize("what", [lambda client: client.user_get("never"), lambda client: client.group_barrier("here", 2)])
+def test_a_server_that_is_closed_leaves_no_thread_that_waits(what):
+    before = {*threading.enumerate()}
+    server = dist.Server()
+    client = dist.Client("localhost", server.py_server_port)
+    client._connection.settimeout(10)
+    closing = threading.Timer(0.2, server.close)
+    closing.start()
+    with pytest.raises(dist.DistributedError, match=r"the server at localhost:\d+ has gone: it closed the connection"):
+        what(client)
+    closing.join()
+    client.close()
+    for thread in {*threading.enumerate()} - before:
+        thread.join(10)
+    assert {*threading.enumerate()} <= before
+
+
+def test_a_process_that_meets_nobody_lets_go_of_the_server(monkeypatch):
+    server = dist.Server()
+    clients = []
+    monkeypatch.setattr(mesh, "connect", lambda client, *_: clients.append(client) or [][0])
+    try:
+        with pytest.raises(IndexError):
+            dist.init_process_group("localhost", server.py_server_port, 2, 0, 0)
+        assert clients[0]._connection is None and not dist.is_distributed()
     finally:
         server.close()
 

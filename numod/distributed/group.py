@@ -161,7 +161,11 @@ def init_process_group(
     from .server import Client
 
     client = Client(master_ip, port)
-    mesh = connect(client, rank, world_size)
+    try:
+        mesh = connect(client, rank, world_size)
+    except BaseException:
+        client.close()
+        raise
     _session = Session(client, mesh, backend)
     config.rank, config.world_size = rank, world_size
     WORLD.reset(range(world_size))

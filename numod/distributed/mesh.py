@@ -208,7 +208,8 @@ def connect(client: Client, rank: int, world_size: int) -> Mesh:
     secret = wire.key()
     host = client.master_ip if wire.is_local(client.master_ip) else client.host()
     try:
-        with wire.meeting_place(host) as (server, address):
+        server, address = wire.meeting_place(host)
+        with server:
             client._ask("set", f"mesh {rank}", content=json.dumps(address).encode())
             for other in range(rank):
                 connection = wire.reach(json.loads(client._ask("get", f"mesh {other}")))

@@ -11,6 +11,7 @@ import os
 import pickle
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from .. import config
@@ -51,12 +52,16 @@ class Server:
         self._values: dict[str, bytes] = {}
         self._arrived: dict[str, int] = {}
         self._changed = threading.Condition()
+        self._closed = False
 
     def _start(self) -> None:
         threading.Thread(target=self._serve, daemon=True, name="numod-server").start()
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Listen no longer, and let go of the clients that wait for something."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._socket.close()
@@ -86,17 +91,20 @@ class Server:
                 return b""
             if what == "barrier":
                 return self._barrier(key, size)
-            while key not in self._values:
-                self._changed.wait()
+            self._wait(lambda: key in self._values)
             return self._values[key] if what == "get" else self._values.pop(key)
 
     def _barrier(self, key: str, size: int) -> bytes:
         arrived = self._arrived[key] = self._arrived.get(key, 0) + 1
         self._changed.notify_all()
         round_ends = -(-arrived // size) * size
-        while self._arrived[key] < round_ends:
-            self._changed.wait()
+        self._wait(lambda: self._arrived[key] >= round_ends)
         return b""
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        self._changed.wait_for(lambda: done() or self._closed)
+        if not done():
+            raise EOFError("the server was closed")
 
 
 class Client:

@@ -10,12 +10,11 @@ import hashlib
 import hmac
 import multiprocessing
 import os
+import secrets
 import socket
 import struct
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 
 from .. import config
 from .errors import DistributedError
@@ -54,18 +53,16 @@ def call(host: str, port: int, seconds: float) -> socket.socket:
             time.sleep(0.05)
 
 
-@contextlib.contextmanager
-def meeting_place(host: str) -> Iterator[tuple[socket.socket, list]]:
-    """A socket that waits for others, and its address for `reach`. On one machine it is a Unix socket where there are such: these are faster."""
-    if not (is_local(host) and hasattr(socket, "AF_UNIX") and sys.platform != "win32"):
-        with listen("127.0.0.1" if is_local(host) else host) as server:
-            yield server, list(server.getsockname()[:2])
-        return
-    with tempfile.TemporaryDirectory(prefix="numod-") as folder, socket.socket(socket.AF_UNIX) as server:
-        path = os.path.join(folder, "s")
-        server.bind(path)
+def meeting_place(host: str) -> tuple[socket.socket, list]:
+    """A socket that waits for others, and its address for `reach`. On one machine with Linux it is a Unix socket without a file: these are faster."""
+    if is_local(host) and sys.platform == "linux":
+        server = socket.socket(socket.AF_UNIX)
+        name = f"\0numod-{secrets.token_hex(16)}"  # in the abstract namespace: it ends with the process, however that ends
+        server.bind(name)
         server.listen(256)
-        yield server, [path]
+        return server, [name]
+    server = listen("127.0.0.1" if is_local(host) else host)
+    return server, list(server.getsockname()[:2])
 
 
 def reach(address: list) -> socket.socket:
