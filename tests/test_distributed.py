@@ -556,6 +556,57 @@ def test_a_rank_that_does_not_come_is_named():
         ranks(2, late)
 
 
+def test_after_a_failure_late_values_are_not_taken_for_the_next_ones():
+    """Rank 0 gives up waiting for the 1 of rank 1, which must not be added in its next call."""
+
+    def impatient():
+        rank = dist.get_rank()
+        if rank == 0:
+            config.patience = 1
+            with pytest.raises(dist.DistributedError, match="rank 1 has not answered for 1 seconds"):
+                D.all_reduce_sum(F.ones(1))
+            config.patience = 60
+        else:
+            time.sleep(2)
+        said = []
+        for value in range(1, 3):
+            try:
+                said.append(D.all_reduce_sum(F.full((1,), value)).item())
+            except dist.DistributedError as error:
+                said.append(str(error))
+        return said
+
+    first, _ = ranks(2, impatient)
+    assert all("all_reduce_sum of float32 [1] in ranks [0, 1] has failed before" in str(each) for each in first)
+
+
+def test_a_client_that_gave_up_takes_no_late_answer():
+    server = dist.Server()
+    try:
+        client, other = (dist.Client("localhost", server.py_server_port) for _ in range(2))
+        client._connection.settimeout(0.2)
+        with pytest.raises(dist.DistributedError, match="nothing has come to get 'user a'"):
+            client.user_get("a")
+        other.user_set("a", 1)
+        other.user_set("b", 2)
+        with pytest.raises(dist.DistributedError, match="it has been closed"):
+            client.user_get("b")
+        client.connect()
+        assert client.user_get("b") == 2
+        client.close()
+        other.close()
+    finally:
+        server.close()
+
+
+def test_any_message_of_an_error_is_told():
+    def raises():
+        raise ValueError("\udc80")
+
+    with pytest.raises(dist.WorkerError, match=r"raised(.|\n)*ValueError"):
+        ranks(2, raises)
+
+
 def test_a_caller_with_a_rank_that_is_not_awaited_is_refused():
     server = dist.Server()
     first, second = (dist.Client("localhost", server.py_server_port) for _ in range(2))

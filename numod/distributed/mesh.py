@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -109,13 +109,14 @@ class Mesh:
         self.peers = {other: _Peer(other, connection) for other, connection in sorted(connections.items())}
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
+        self._failed = ""  # the label of an exchange that was given up: what comes late would be taken for a part of the next one
         for peer in self.peers.values():
             peer.connection.setblocking(False)
             self._selector.register(peer.connection, selectors.EVENT_READ, peer)
 
     def exchange(self, label: str, sent: Mapping[int, Any], places: Mapping[int, np.ndarray]) -> None:
         """Send arrays to ranks, and fill other arrays with what comes from ranks under the same label. All of them are C-contiguous."""
-        with self._lock:
+        with self._whole(label):
             for rank, place in places.items():
                 self.peers[rank].expected = label, place.reshape(-1).view(np.uint8).data
             try:
@@ -125,15 +126,28 @@ class Mesh:
                 self._progress(label, lambda peer: bool(peer.came), places)
                 for rank, place in places.items():
                     self._take(label, rank, place)
+            except BaseException:
+                self._failed = label
+                raise
             finally:
                 for rank in places:
                     self.peers[rank].expected = None
 
     def peek(self, what: str, rank: int) -> str:
         """The label of the next message of a rank, which stays there."""
-        with self._lock:
+        with self._whole(what):
             self._progress(what, lambda peer: bool(peer.came), [rank])
             return self.peers[rank].came[0][0]
+
+    @contextlib.contextmanager
+    def _whole(self, what: str) -> Iterator[None]:
+        """The lock, if no exchange has failed; DistributedError if one has."""
+        with self._lock:
+            if self._failed:
+                raise DistributedError(
+                    f"rank {self.rank} in {what}: {self._failed} has failed before, and ranks may be in different calls since then"
+                )
+            yield
 
     def _post(self, rank: int, label: str, array: Any) -> None:
         peer = self.peers[rank]
@@ -189,7 +203,7 @@ class Mesh:
 
     def fail(self, why: str) -> None:
         """Tell all others why this process goes, as far as they listen."""
-        text = f"failed: {why}".encode()[: wire.LARGEST_TEXT]
+        text = f"failed: {why}".encode(errors="backslashreplace")[: wire.LARGEST_TEXT]
         for peer in self.peers.values():
             if not peer.going:  # in the middle of a message nothing else can be said
                 with contextlib.suppress(OSError):

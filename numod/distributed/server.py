@@ -110,7 +110,7 @@ class Server:
 class Client:
     """A connection to the `Server` at the master. DistributedError if it is not there, knows another key, or does not answer in time.
 
-    master_ip: a name or address of its machine. port: its ``py_server_port``.
+    master_ip: a name or address of its machine. port: its ``py_server_port``. A client that has raised such an error is closed; `connect` connects it anew.
     """
 
     def __init__(self, master_ip: str, port: int):
@@ -151,10 +151,13 @@ class Client:
             try:
                 wire.send(connection, json.dumps({"do": what, "key": key, "size": size}), content)
                 return wire.receive(connection)[2]
-            except TimeoutError:
-                raise DistributedError(f"Client: nothing has come to {what} {key!r} for {config.patience} seconds") from None
-            except (OSError, EOFError) as error:
-                raise DistributedError(f"Client: the server at {self.master_ip}:{self.port} has gone: {error}") from None
+            except BaseException as error:
+                self.close()  # what comes late would be taken for the answer to the next question
+                if isinstance(error, TimeoutError):
+                    raise DistributedError(f"Client: nothing has come to {what} {key!r} for {config.patience} seconds") from None
+                if isinstance(error, (OSError, EOFError)):
+                    raise DistributedError(f"Client: the server at {self.master_ip}:{self.port} has gone: {error}") from None
+                raise
 
     def user_set(self, key: str, val: Any) -> None:
         """Keep a value, which is pickled, under a name."""
