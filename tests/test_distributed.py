@@ -21,6 +21,7 @@ from numod.autodiff import GradManager
 from numod.data import DataLoader, RandomSampler, SequentialSampler
 from numod.data.dataset import ArrayDataset, Dataset
 from numod.distributed import launching, mesh, wire
+from numod.distributed.errors import PeerLost
 from numod.distributed.group import leave
 from numod.jit import trace
 from numod.jit.graph import Call
@@ -578,6 +579,19 @@ def test_after_a_failure_late_values_are_not_taken_for_the_next_ones():
 
     first, _ = ranks(2, impatient)
     assert all("all_reduce_sum of float32 [1] in ranks [0, 1] has failed before" in str(each) for each in first)
+
+
+def test_what_fails_after_a_peer_was_lost_is_no_cause():
+    """As in ``finally: group_barrier()``: the launcher looks for the rank that failed first."""
+
+    def watching():
+        if dist.get_rank() == 1:
+            leave("ValueError: no more")
+        for _ in range(2 if dist.is_distributed() else 0):
+            with pytest.raises(PeerLost, match=r"rank 1 failed: ValueError: no more|has failed before"):
+                D.all_reduce_sum(F.ones(1))
+
+    ranks(2, watching)
 
 
 def test_a_client_that_gave_up_takes_no_late_answer():

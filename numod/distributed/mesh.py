@@ -109,7 +109,8 @@ class Mesh:
         self.peers = {other: _Peer(other, connection) for other, connection in sorted(connections.items())}
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
-        self._failed = ""  # the label of an exchange that was given up: what comes late would be taken for a part of the next one
+        # An exchange that was given up, and what to raise in the next ones: what comes late would be taken for a part of them.
+        self._failed: tuple[str, type[DistributedError]] | None = None
         for peer in self.peers.values():
             peer.connection.setblocking(False)
             self._selector.register(peer.connection, selectors.EVENT_READ, peer)
@@ -126,8 +127,8 @@ class Mesh:
                 self._progress(label, lambda peer: bool(peer.came), places)
                 for rank, place in places.items():
                     self._take(label, rank, place)
-            except BaseException:
-                self._failed = label
+            except BaseException as error:
+                self._failed = label, PeerLost if isinstance(error, PeerLost) else DistributedError
                 raise
             finally:
                 for rank in places:
@@ -144,9 +145,8 @@ class Mesh:
         """The lock, if no exchange has failed; DistributedError if one has."""
         with self._lock:
             if self._failed:
-                raise DistributedError(
-                    f"rank {self.rank} in {what}: {self._failed} has failed before, and ranks may be in different calls since then"
-                )
+                label, error = self._failed
+                raise error(f"rank {self.rank} in {what}: {label} has failed before, and ranks may be in different calls since then")
             yield
 
     def _post(self, rank: int, label: str, array: Any) -> None:
