@@ -99,16 +99,16 @@ def programs(found: dict) -> list[str]:
     return lines
 
 
-def document(found: dict) -> str:
+def document(found: dict, title: str) -> str:
     """The page of the documentation."""
     machine, libraries = found["machine"], found["libraries"]
     versions = ", ".join(f"{name} {about.get('version', '')}" for name, about in libraries.items())
     lines = [
-        "# Performance",
+        f"# {title}",
         "",
         "Made by `python benchmarks/report.py` from what `numod bench` measured; not edited by hand.",
         "",
-        f"{machine['processor']}, {machine['system']}, {machine['date']}. {versions}.",
+        f"{machine['processor']}, vectors of {machine['vectors']} bits, {machine['system']}, {machine['date']}. {versions}.",
         "",
         "Each library runs in a process of its own; for each row they take turns, a turn's time is the least of its calls, and the table has the",
         "median of the turns and half the distance between the fastest and the slowest one. A ratio is the other library's time over numod's: above 1",
@@ -165,11 +165,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("measurements", type=Path)
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--title", default="Performance", help="of the page (default: %(default)s)")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     found = json.loads(options.measurements.read_text())
     if options.docs:
-        options.docs.write_text(document(found))
+        options.docs.write_text(document(found, options.title))
     if options.plot:
         plot(found, options.plot)
     if not options.docs:

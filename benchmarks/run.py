@@ -25,6 +25,8 @@ import report
 import starting
 import workloads
 
+from numod.kernel.host import vector_bytes
+
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options."""
@@ -84,7 +86,7 @@ def machine() -> dict[str, str]:
     name = platform.processor()
     if Path("/proc/cpuinfo").exists():
         name = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), name)
-    return {"processor": name, "system": platform.platform(), "date": time.strftime("%Y-%m-%d")}
+    return {"processor": name, "vectors": str(8 * vector_bytes()), "system": platform.platform(), "date": time.strftime("%Y-%m-%d")}
 
 
 def measure(workers: dict[str, peers.Worker], workload: workloads.Workload, threads: int, options: argparse.Namespace) -> dict:
