@@ -97,8 +97,7 @@ def batch_norm(
     moved = _moved(running_mean, running_var, mean, var, count / max(count - 1, 1), momentum)
     if not inplace:
         return (out, *moved)
-    for running, value in zip([each for each in (running_mean, running_var) if each is not None], moved, strict=True):
-        running._reset(value)
+    _move(running_mean, running_var, moved)
     return out
 
 
@@ -112,6 +111,12 @@ def _moved(
             batch = reshaped(batch.detach(), running.shape)
             moved.append((running.detach() * momentum + batch * (factor * (1 - momentum))).astype(running.dtype))
     return moved
+
+
+def _move(running_mean: Tensor | None, running_var: Tensor | None, moved: Sequence[Tensor]) -> None:
+    """Give the running statistics that there are the values of `_moved`."""
+    for running, value in zip([each for each in (running_mean, running_var) if each is not None], moved, strict=True):
+        running._reset(value)
 
 
 def _column(x: Tensor) -> Tensor:
@@ -266,8 +271,7 @@ def sync_batch_norm(
     if not alone:
         center, var, unbiased = _of_all_ranks(image, group)
         moved = _moved(running_mean, running_var, center, var, unbiased, momentum)
-        for running, value in zip([each for each in (running_mean, running_var) if each is not None], moved, strict=True):
-            running._reset(value)
+        _move(running_mean, running_var, moved)
     elif training:
         center = mean(image, (0, 2, 3), keepdims=True)
         var = mean(square(image - center), (0, 2, 3), keepdims=True)
