@@ -8,6 +8,7 @@ product of matrices of `conv_columns`, for windows of 3 x 3 those of `conv_winog
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -70,6 +71,7 @@ def _tiles(c: Correlation, lanes: int, vectors: int):
         yield rows, places, tiles * divide(vectors, places) * step
 
 
+@functools.lru_cache(maxsize=256)
 def choose_tile(c: Correlation, lanes: int, mode: int | None = None) -> Tile:
     """The tile that takes the fewest cycles; ``mode`` `BY_ROW` or `BY_IMAGE`: one that fills vectors in this way."""
     found: list[Tile] = []
